@@ -1,0 +1,105 @@
+/**
+ * Content-defined chunking: cuts bytes where a rolling hash of the last bytes says so, so that
+ * equal stretches in different blobs become equal chunks.
+ *
+ * FastCDC with normalised chunking (Xia et al., USENIX ATC 2016, and IEEE TPDS 2020): below the
+ * average a stricter mask, above it a laxer one. The gear hash has 32 bits, since JavaScript's
+ * integer arithmetic has: five times as fast as 64 bits in halves. Where chunks end is part of no
+ * address (blobs are addressed by the BLAKE3 of the whole), so the parameters may change.
+ */
+
+/** No chunk but a blob's last is smaller. */
+export const CHUNK_MIN_BYTES = 16 * 1024;
+/** What chunks measure on average. */
+export const CHUNK_AVERAGE_BYTES = 64 * 1024;
+/** No chunk is larger. */
+export const CHUNK_MAX_BYTES = 256 * 1024;
+
+// 2^16 bytes on average; normalisation level 2 takes two bits more below, two less above.
+// The gear hash shifts left, so its high bits have seen the most bytes: masks take those.
+const MASK_STRICT = 0xffffc000 | 0;
+const MASK_LAX = 0xfffc0000 | 0;
+
+/** One random 32-bit number for each byte value, from splitmix32 with a fixed seed. */
+const GEAR = /* @__PURE__ */ (() => {
+  const table = new Int32Array(256);
+  let state = 0x6e617274; // "nart"
+  for (let i = 0; i < table.length; i++) {
+    state = (state + 0x9e3779b9) | 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    table[i] = z ^ (z >>> 15);
+  }
+  return table;
+})();
+
+/**
+ * Finds where the first chunk of `bytes` ends.
+ *
+ * @param bytes what is left of the blob, or at least {@link CHUNK_MAX_BYTES} of it
+ * @returns the length of the first chunk; all of `bytes` when it has no cut and is below the maximum
+ */
+export function findChunkEnd(bytes: Uint8Array): number {
+  const end = Math.min(bytes.length, CHUNK_MAX_BYTES);
+  if (end <= CHUNK_MIN_BYTES) return end;
+  const average = Math.min(end, CHUNK_AVERAGE_BYTES);
+  let hash = 0;
+  let i = CHUNK_MIN_BYTES;
+  for (; i < average; i++) {
+    hash = ((hash << 1) + (GEAR[bytes[i] ?? 0] ?? 0)) | 0;
+    if ((hash & MASK_STRICT) === 0) return i + 1;
+  }
+  for (; i < end; i++) {
+    hash = ((hash << 1) + (GEAR[bytes[i] ?? 0] ?? 0)) | 0;
+    if ((hash & MASK_LAX) === 0) return i + 1;
+  }
+  return end;
+}
+
+/**
+ * Cuts one blob into chunks. Feed it the blob's bytes in order; each finished chunk is passed to
+ * `emit` as memory of its own.
+ */
+export class Chunker {
+  readonly #emit: (chunk: Uint8Array) => void;
+  #buffer: Uint8Array;
+  #length = 0;
+
+  constructor(emit: (chunk: Uint8Array) => void) {
+    this.#emit = emit;
+    this.#buffer = new Uint8Array(0);
+  }
+
+  push(bytes: Uint8Array): void {
+    let rest = bytes;
+    while (rest.length > 0) {
+      // as long as the buffer holds less than a maximum chunk, where to cut is not decided
+      const taken = Math.min(rest.length, CHUNK_MAX_BYTES - this.#length);
+      this.#reserve(this.#length + taken);
+      this.#buffer.set(rest.subarray(0, taken), this.#length);
+      this.#length += taken;
+      rest = rest.subarray(taken);
+      if (this.#length === CHUNK_MAX_BYTES) this.#cut();
+    }
+  }
+
+  /** The blob is complete: emits the rest. The chunker is ready for the next blob. */
+  finish(): void {
+    while (this.#length > 0) this.#cut();
+  }
+
+  #cut(): void {
+    const end = findChunkEnd(this.#buffer.subarray(0, this.#length));
+    this.#emit(this.#buffer.slice(0, end));
+    this.#buffer.copyWithin(0, end, this.#length);
+    this.#length -= end;
+  }
+
+  #reserve(needed: number): void {
+    if (needed <= this.#buffer.length) return;
+    const grown = new Uint8Array(needed <= CHUNK_MIN_BYTES ? CHUNK_MIN_BYTES : CHUNK_MAX_BYTES);
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}

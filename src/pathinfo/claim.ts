@@ -1,0 +1,105 @@
+/** What an upstream says about a store path, and how narthex came to believe it. */
+import { NarthexError } from '../errors.ts';
+import type { Hash } from '../hash.ts';
+import type { ContentAddress } from '../narinfo/contentAddress.ts';
+import type { Signature } from '../signature.ts';
+import type { StorePath } from '../storePath.ts';
+
+/** How a claim was verified. */
+export type Verification =
+  /** A signature by this trusted key (`name:base64`) verifies. */
+  | { readonly by: 'key'; readonly publicKey: string }
+  /** The content address agrees with content and store path. */
+  | { readonly by: 'ca' }
+  /** An uploader with this name was authorised to say so. */
+  | { readonly by: 'uploader'; readonly uploader: string }
+  /** Nobody verified it: signature checks were switched off. */
+  | { readonly by: 'nobody' };
+
+/** The fields of a {@link Claim}. */
+export interface ClaimFields {
+  readonly storePath: StorePath;
+  /** SHA-256 of the NAR. */
+  readonly narHash: Hash;
+  /** Length of the NAR in bytes, at least 1. */
+  readonly narSize: number;
+  /** In the order given: old signatures verify only so. Repetitions are kept. */
+  readonly references: readonly StorePath[];
+  readonly signatures: readonly Signature[];
+  readonly deriver: StorePath | undefined;
+  readonly ca: ContentAddress | undefined;
+  /** Base URL of the upstream that it came from, without credentials. */
+  readonly origin: string | undefined;
+  readonly verification: Verification;
+}
+
+/** A claim about a store path. Valid once constructed. */
+export class Claim implements ClaimFields {
+  readonly storePath: StorePath;
+  readonly narHash: Hash;
+  readonly narSize: number;
+  readonly references: readonly StorePath[];
+  readonly signatures: readonly Signature[];
+  readonly deriver: StorePath | undefined;
+  readonly ca: ContentAddress | undefined;
+  readonly origin: string | undefined;
+  readonly verification: Verification;
+
+  /** @throws PATH_INFO_INVALID with the `field` */
+  constructor(fields: ClaimFields) {
+    const refuse = (field: string, message: string, actual: string | number) =>
+      new NarthexError('PATH_INFO_INVALID', `${fields.storePath.absolute}: ${message}`, {
+        storePath: fields.storePath.absolute,
+        field,
+        actual,
+      });
+    if (fields.narHash.algorithm !== 'sha256') {
+      throw refuse('narHash', 'the NarHash is not SHA-256', fields.narHash.algorithm);
+    }
+    if (!Number.isSafeInteger(fields.narSize) || fields.narSize < 1) {
+      throw refuse('narSize', 'the NarSize is not a whole number above 0', fields.narSize);
+    }
+    this.storePath = fields.storePath;
+    this.narHash = fields.narHash;
+    this.narSize = fields.narSize;
+    this.references = fields.references;
+    this.signatures = fields.signatures;
+    this.deriver = fields.deriver;
+    this.ca = fields.ca;
+    this.origin = fields.origin;
+    this.verification = fields.verification;
+  }
+
+  /** Whether anything vouches for it. */
+  get verified(): boolean {
+    return this.verification.by !== 'nobody';
+  }
+
+  /**
+   * One claim out of two about the same content: signatures united, deriver and CA kept or filled
+   * in, the verified one's verification.
+   */
+  unitedWith(other: Claim): Claim {
+    const known = new Set(this.signatures.map(String));
+    const added = other.signatures.filter((signature) => !known.has(String(signature)));
+    const better = !this.verified && other.verified;
+    if (
+      added.length === 0 &&
+      !better &&
+      (this.deriver !== undefined || other.deriver === undefined) &&
+      (this.ca !== undefined || other.ca === undefined)
+    ) {
+      return this;
+    }
+    return new Claim({
+      ...this,
+      // the order of the references is what the signatures that verified were made over
+      references: better ? other.references : this.references,
+      signatures: [...this.signatures, ...added],
+      deriver: this.deriver ?? other.deriver,
+      ca: this.ca ?? other.ca,
+      origin: better ? other.origin : this.origin,
+      verification: better ? other.verification : this.verification,
+    });
+  }
+}
