@@ -1,0 +1,157 @@
+/**
+ * The content of a store: records in packs, found through the index or, as long as they are not
+ * committed, through what this process remembers of them.
+ */
+import type { ChunkRef } from '../castore/blobService.ts';
+import { Digest } from '../castore/digest.ts';
+import { decodeChunkList } from './chunkList.ts';
+import { ContentWriter } from './contentWriter.ts';
+import { endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
+import type { PackWriter } from './packWriter.ts';
+import { PendingContent, type PendingRecord } from './pendingContent.ts';
+import { type RecordEncoder, rawData } from './recordEncoding.ts';
+import type { RecordReader } from './recordReader.ts';
+import { decodeLocation, decodeU48, encodeLocation, encodeU32, encodeU48 } from './schema.ts';
+import type { Tables } from './storeIndex.ts';
+
+/** Records that wait to be committed are committed once there are so many: some 3 MB of memory. */
+const COMMIT_RECORDS = 16 * 1024;
+/** Or once they have so many bytes, so that a crash loses little work. */
+const COMMIT_BYTES = 256 * 1024 * 1024;
+
+/** What a content store is made of. */
+export interface ContentStoreParts {
+  readonly directory: string;
+  readonly tables: Tables;
+  readonly writer: PackWriter;
+  readonly reader: RecordReader;
+  readonly encode: RecordEncoder;
+  /** Commits what is published; called when there is much of it. */
+  readonly flush: () => Promise<void>;
+}
+
+/** Records by kind and digest. */
+export class ContentStore {
+  readonly reader: RecordReader;
+  readonly #parts: ContentStoreParts;
+  readonly #pending = new PendingContent();
+
+  constructor(parts: ContentStoreParts) {
+    this.#parts = parts;
+    this.reader = parts.reader;
+  }
+
+  /** Where a chunk or directory lies, or `undefined`. @throws STORE_FAILED | STORE_INVALID */
+  locate(kind: 'chunk' | 'directory', digest: Digest): RecordLocation | undefined {
+    const pending = this.#pending.get(kind, digest);
+    if (pending?.published) return pending.location;
+    const stored = this.#parts.tables[kind].getFresh(digest.bytes);
+    return stored && decodeLocation(stored);
+  }
+
+  /** The chunks of a blob of more than one, or `undefined`. @throws STORE_FAILED | STORE_INVALID */
+  chunksOf(blob: Digest): ChunkRef[] | undefined {
+    const pending = this.#pending.get('blob', blob);
+    const list = pending?.published
+      ? pending.chunkList
+      : this.#parts.tables.blob.getFresh(blob.bytes);
+    return list && decodeChunkList(blob, list);
+  }
+
+  /** Begins to write content that becomes visible together. */
+  openWriter(): ContentWriter {
+    return new ContentWriter({
+      path: this.#parts.directory,
+      failureOf: (pack) => this.#parts.writer.failureOf(pack),
+      isStored: (kind, digest, fresh) => {
+        const table = this.#parts.tables[kind];
+        return fresh ? table.getFresh(digest.bytes) !== undefined : table.has(digest.bytes);
+      },
+      pending: this.#pending,
+      append: (kind, digest, bytes, compressible) =>
+        this.#append(kind, digest, bytes, compressible),
+      published: () => this.#flushIfMuch(),
+    });
+  }
+
+  /**
+   * Brings what is published to disk.
+   * @returns what to put into the index, in one transaction, after which it calls `committed`
+   * @throws STORE_FAILED what lay in the pack concerned is forgotten
+   */
+  async prepareCommit(): Promise<ContentCommit> {
+    const { writer, tables } = this.#parts;
+    const records = this.#pending.published();
+    try {
+      if (records.length > 0) await writer.sync();
+    } catch (error) {
+      this.#pending.dropLost((pack) => writer.failureOf(pack));
+      throw error;
+    }
+    return {
+      isEmpty: records.length === 0,
+      write: () => writeRecords(tables, records),
+      committed: () => this.#pending.commit(records),
+    };
+  }
+
+  async #append(
+    kind: RecordKind,
+    digest: Digest,
+    raw: Uint8Array,
+    compressible: boolean,
+  ): Promise<RecordLocation> {
+    const { encoding, bytes } = compressible ? await this.#parts.encode(raw) : rawData(raw);
+    // a blob's record holds its chunk list, and is hashed like any other
+    const recordDigest = kind === 'blob' ? Digest.of(raw) : digest;
+    const header = {
+      kind,
+      encoding,
+      encodedSize: bytes.length,
+      size: raw.length,
+      digest: recordDigest,
+    };
+    try {
+      return await this.#parts.writer.append(header, bytes);
+    } catch (error) {
+      this.#pending.dropLost((pack) => this.#parts.writer.failureOf(pack));
+      throw error;
+    }
+  }
+
+  async #flushIfMuch(): Promise<void> {
+    const { publishedCount, publishedBytes } = this.#pending;
+    if (publishedCount >= COMMIT_RECORDS || publishedBytes >= COMMIT_BYTES) {
+      await this.#parts.flush();
+    }
+  }
+}
+
+/** Content that is on disk and about to be put into the index. */
+export interface ContentCommit {
+  /** Whether there is nothing to put. */
+  readonly isEmpty: boolean;
+  /** Puts it there; inside a transaction. */
+  write(): void;
+  /** The transaction is on disk. */
+  committed(): void;
+}
+
+function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
+  const ends = new Map<number, number>();
+  // neighbours in the tree one after the other
+  const sorted = records.toSorted((a, b) => Buffer.compare(a.digest.bytes, b.digest.bytes));
+  for (const { kind, digest, chunkList, location } of sorted) {
+    if (location === undefined) continue;
+    const table = tables[kind];
+    // another process may have stored the same; its record is as good
+    if (table.has(digest.bytes)) continue;
+    table.put(digest.bytes, chunkList ?? encodeLocation(location));
+    ends.set(location.pack, Math.max(ends.get(location.pack) ?? 0, endOffset(location)));
+  }
+  for (const [pack, end] of ends) {
+    const key = encodeU32(pack);
+    const stored = tables.pack.get(key);
+    if (stored === undefined || decodeU48(stored) < end) tables.pack.put(key, encodeU48(end));
+  }
+}

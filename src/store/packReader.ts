@@ -1,0 +1,126 @@
+/** Reads from packs, those of other processes included. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { NarthexError } from '../errors.ts';
+import { packPath } from './layout.ts';
+import { storeFailure } from './storeFailure.ts';
+
+/** Packs kept open. */
+const OPEN_PACKS = 64;
+/**
+ * What is read at once where less is asked for: records that were written together are read
+ * together, and a system call costs more than copying so many bytes.
+ */
+const WINDOW_BYTES = 128 * 1024;
+
+interface OpenPack {
+  readonly handle: Promise<FileHandle>;
+  readers: number;
+  /** What was read last. Packs only grow, so it stays right. */
+  window: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  /** No longer kept; the last reader closes it. */
+  evicted: boolean;
+}
+
+/** Keeps the packs read last open. */
+export class PackReader implements AsyncDisposable {
+  readonly #store: string;
+  /** In the order of their last use. */
+  readonly #open = new Map<number, OpenPack>();
+
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  /**
+   * The bytes of a pack from `offset` on, `length` of them.
+   * @throws STORE_INVALID the pack is gone, or shorter than it should be
+   * @throws STORE_FAILED
+   */
+  async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
+    const path = packPath(this.#store, pack);
+    const open = this.#acquire(pack, path);
+    try {
+      const { window } = open;
+      const start = offset - (window?.offset ?? offset);
+      if (window !== undefined && start >= 0 && start + length <= window.bytes.length) {
+        return window.bytes.subarray(start, start + length);
+      }
+      const handle = await open.handle;
+      const bytes = await readUpTo(handle, offset, length, Math.max(length, WINDOW_BYTES));
+      if (bytes.length < length) {
+        throw new NarthexError('STORE_INVALID', `a pack is cut off: ${path}`, {
+          path,
+          offset,
+          expected: length,
+          actual: bytes.length,
+        });
+      }
+      if (length < WINDOW_BYTES) open.window = { offset, bytes };
+      return bytes.subarray(0, length);
+    } catch (error) {
+      throw missing(error)
+        ? new NarthexError('STORE_INVALID', `a pack is gone: ${path}`, { path, offset }, error)
+        : storeFailure('reading a pack', path, error);
+    } finally {
+      await this.#release(open);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const number of [...this.#open.keys()]) await this.#evict(number);
+  }
+
+  #acquire(number: number, path: string): OpenPack {
+    let pack = this.#open.get(number);
+    if (pack === undefined) {
+      pack = { handle: open(path, 'r'), readers: 0, window: undefined, evicted: false };
+      // read() sees the failure; the next one tries again
+      pack.handle.catch(() => this.#open.delete(number));
+    }
+    this.#open.delete(number);
+    this.#open.set(number, pack);
+    pack.readers++;
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > OPEN_PACKS && oldest !== undefined) void this.#evict(oldest);
+    return pack;
+  }
+
+  async #release(pack: OpenPack): Promise<void> {
+    pack.readers--;
+    if (pack.evicted && pack.readers === 0) await closeQuietly(pack);
+  }
+
+  async #evict(number: number): Promise<void> {
+    const pack = this.#open.get(number);
+    if (pack === undefined) return;
+    this.#open.delete(number);
+    pack.evicted = true;
+    if (pack.readers === 0) await closeQuietly(pack);
+  }
+}
+
+/** At least `least` bytes and up to `most`, fewer where the file ends. */
+async function readUpTo(
+  handle: FileHandle,
+  offset: number,
+  least: number,
+  most: number,
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(most);
+  let length = 0;
+  while (length < least) {
+    const { bytesRead } = await handle.read(bytes, length, most - length, offset + length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return bytes.subarray(0, length);
+}
+
+/** A file that was only read has nothing to lose when closing fails. */
+async function closeQuietly(pack: OpenPack): Promise<void> {
+  await pack.handle.then((handle) => handle.close()).catch(() => {});
+}
+
+function missing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -1,0 +1,70 @@
+/** Putting one PathInfo, inside a transaction. */
+import { EMPTY } from '../bytes.ts';
+import { Digest } from '../castore/digest.ts';
+import { NarthexError } from '../errors.ts';
+import { missingReference } from '../pathinfo/closure.ts';
+import {
+  referencedVariants,
+  settleCurrent,
+  type VariantIndex,
+  type VariantKey,
+} from '../pathinfo/currentView.ts';
+import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import type { Tables } from './storeIndex.ts';
+import type { VariantTable } from './variantTable.ts';
+
+const EMPTY_BLOB = Digest.of(EMPTY);
+
+/**
+ * Checks that what it refers to is kept, unites it with what is kept of the same variant, and
+ * brings the current view up to date. Nothing is written where a check fails.
+ * @returns what is kept now
+ * @throws BLOB_MISSING | DIRECTORY_MISSING its content is not stored
+ * @throws REFERENCE_MISSING a variant that it refers to is not
+ * @throws STORE_INVALID a record that had to be read is damaged; the transaction must not go on
+ */
+export function putPathInfo(tables: Tables, variants: VariantTable, pathInfo: PathInfo): PathInfo {
+  const key = { digest: pathInfo.storePath.digest, closureDigest: pathInfo.closureDigest };
+  const kept = variants.variant(key);
+  if (kept === undefined) {
+    checkContent(tables, pathInfo);
+    for (const reference of referencedVariants(pathInfo)) {
+      if (!variants.has(reference)) throw missingReference(pathInfo, reference);
+    }
+  }
+  const united = kept?.unitedWith(pathInfo) ?? pathInfo;
+  if (united === kept) return kept;
+  variants.write(united);
+  settleCurrent(withKnown(variants, key, united), key);
+  return united;
+}
+
+/** The same index, which need not decode again what was just written. */
+function withKnown(variants: VariantTable, known: VariantKey, pathInfo: PathInfo): VariantIndex {
+  return {
+    currentOf: (digest) => variants.currentOf(digest),
+    setCurrent: (digest, closureDigest) => variants.setCurrent(digest, closureDigest),
+    variant: (key) =>
+      key.closureDigest.equals(known.closureDigest) ? pathInfo : variants.variant(key),
+    variantsOf: (digest) => variants.variantsOf(digest),
+    referrersOf: (key) => variants.referrersOf(key),
+  };
+}
+
+function checkContent(tables: Tables, { node, storePath }: PathInfo): void {
+  // a symlink is stored with its node
+  if (node.type === 'symlink') return;
+  const { digest } = node;
+  const stored =
+    node.type === 'directory'
+      ? tables.directory.has(digest.bytes)
+      : digest.equals(EMPTY_BLOB) ||
+        tables.chunk.has(digest.bytes) ||
+        tables.blob.has(digest.bytes);
+  if (stored) return;
+  throw new NarthexError(
+    node.type === 'file' ? 'BLOB_MISSING' : 'DIRECTORY_MISSING',
+    `the content of ${storePath.absolute} is not stored: ${node.type} ${digest}`,
+    { storePath: storePath.absolute, digest: String(digest) },
+  );
+}

@@ -1,0 +1,55 @@
+/** How records are compressed at rest. */
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { Encoding } from './packFormat.ts';
+
+/** The zstd level at which chunks lie unless told otherwise: the fastest regular one. */
+export const DEFAULT_COMPRESSION_LEVEL = 1;
+
+/** Shorter data is not tried: a frame's own bytes and a call's cost outweigh what is saved. */
+const COMPRESS_FROM_BYTES = 64;
+/** Data is kept as it is unless compressing saves one part in so many. */
+const LEAST_SAVING = 16;
+/** Room beside the content: zstd's bound is 1/256 and a few bytes over it. */
+const SLACK_BYTES = 128;
+
+/** Data as it will lie at rest. */
+export interface EncodedData {
+  readonly encoding: Encoding;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Encodes data for rest. Asynchronous, so that the work can move to other threads; the bytes are
+ * the encoder's until the promise has settled.
+ */
+export type RecordEncoder = (raw: Uint8Array) => Promise<EncodedData>;
+
+/** Data as it is. */
+export function rawData(raw: Uint8Array): EncodedData {
+  return { encoding: 'raw', bytes: raw };
+}
+
+/** Encodes on the calling thread, as one zstd frame that states its content size. */
+export function zstdEncoder(level: number = DEFAULT_COMPRESSION_LEVEL): RecordEncoder {
+  return async (raw) => {
+    if (raw.length < COMPRESS_FROM_BYTES) return rawData(raw);
+    const bytes = zstdCompressSync(raw, {
+      // output that fits into one buffer is not copied together
+      chunkSize: raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES,
+      pledgedSrcSize: raw.length,
+      params: { [constants.ZSTD_c_compressionLevel]: level },
+    });
+    const saved = raw.length - bytes.length;
+    return saved * LEAST_SAVING < raw.length ? rawData(raw) : { encoding: 'zstd', bytes };
+  };
+}
+
+/**
+ * Decodes data at rest.
+ * @param size its length when decoded; more is refused before it is allocated
+ * @throws whatever zstd says about damaged data
+ */
+export function decodeData(encoding: Encoding, bytes: Uint8Array, size: number): Uint8Array {
+  if (encoding === 'raw') return bytes;
+  return zstdDecompressSync(bytes, { chunkSize: size + SLACK_BYTES, maxOutputLength: size });
+}

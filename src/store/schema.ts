@@ -1,0 +1,144 @@
+/**
+ * The index's sub-databases and the encodings of what is in them. Numbers in keys and values are
+ * big-endian; digests stand as their bytes.
+ *
+ *     meta       name                                → u32 (schema, next pack)
+ *     pack       u32 number                          → u48 length up to which it is referred to
+ *     chunk      digest                              → location
+ *     directory  digest                              → location
+ *     blob       digest, of more than one chunk only → chunk list (chunkList.ts)
+ *     nar        SHA-256 of a NAR                    → u64 NarSize, Entry of the root node
+ *     variant    store path digest, closure digest   → PathInfo record (pathInfoCodec.ts)
+ *     current    store path digest                   → closure digest
+ *     closure    closure digest                      → store path digest
+ *     referrer   closure digests of the variant referred to and of the referring one
+ *                                                    → store path digest of the referring one
+ *
+ *     location = u32 pack, u48 offset of the record, u32 encoded size, u32 size, u8 encoding
+ *
+ * A closure digest covers the base name, so it names a variant by itself.
+ */
+import { EMPTY } from '../bytes.ts';
+import type { Digest } from '../castore/digest.ts';
+import { decodeEntry, encodeEntry } from '../castore/directory.ts';
+import type { Node } from '../castore/node.ts';
+import { NarthexError } from '../errors.ts';
+import type { RecordLocation } from './packFormat.ts';
+
+/** The version of this schema; a store of another one is refused. */
+export const SCHEMA_VERSION = 1;
+
+/** The sub-databases by name. */
+export const TABLE_NAMES = [
+  'meta',
+  'pack',
+  'chunk',
+  'directory',
+  'blob',
+  'nar',
+  'variant',
+  'current',
+  'closure',
+  'referrer',
+] as const;
+
+/** A sub-database's name. */
+export type TableName = (typeof TABLE_NAMES)[number];
+
+const LOCATION_BYTES = 19;
+const NAR_SIZE_BYTES = 8;
+const ENCODINGS = ['raw', 'zstd'] as const;
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function damaged(what: string, actual: number): NarthexError {
+  return new NarthexError('STORE_INVALID', `${what} in the index is damaged`, { actual });
+}
+
+/** A `u32` key or value. */
+export function encodeU32(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** @throws STORE_INVALID */
+export function decodeU32(bytes: Uint8Array): number {
+  if (bytes.length !== 4) throw damaged('a number', bytes.length);
+  return view(bytes).readUInt32BE();
+}
+
+/** A `u48` value. */
+export function encodeU48(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(6);
+  bytes.writeUIntBE(value, 0, 6);
+  return bytes;
+}
+
+/** @throws STORE_INVALID */
+export function decodeU48(bytes: Uint8Array): number {
+  if (bytes.length !== 6) throw damaged('a length', bytes.length);
+  return view(bytes).readUIntBE(0, 6);
+}
+
+/** Where a record lies. */
+export function encodeLocation(location: RecordLocation): Uint8Array {
+  const bytes = Buffer.allocUnsafe(LOCATION_BYTES);
+  bytes.writeUInt32BE(location.pack, 0);
+  bytes.writeUIntBE(location.offset, 4, 6);
+  bytes.writeUInt32BE(location.encodedSize, 10);
+  bytes.writeUInt32BE(location.size, 14);
+  bytes.writeUInt8(ENCODINGS.indexOf(location.encoding), 18);
+  return bytes;
+}
+
+/** @throws STORE_INVALID */
+export function decodeLocation(bytes: Uint8Array): RecordLocation {
+  const encoding = ENCODINGS[bytes[18] ?? ENCODINGS.length];
+  if (bytes.length !== LOCATION_BYTES || encoding === undefined) {
+    throw damaged('the location of a record', bytes.length);
+  }
+  const buffer = view(bytes);
+  return {
+    pack: buffer.readUInt32BE(0),
+    offset: buffer.readUIntBE(4, 6),
+    encodedSize: buffer.readUInt32BE(10),
+    size: buffer.readUInt32BE(14),
+    encoding,
+  };
+}
+
+/** What the NAR with some hash holds. */
+export interface NarContent {
+  readonly narSize: number;
+  readonly node: Node;
+}
+
+/** The value of `nar`. */
+export function encodeNarContent({ narSize, node }: NarContent): Uint8Array {
+  const size = Buffer.allocUnsafe(NAR_SIZE_BYTES);
+  size.writeBigUInt64BE(BigInt(narSize));
+  return Buffer.concat([size, encodeEntry(EMPTY, node)]);
+}
+
+/** @throws STORE_INVALID */
+export function decodeNarContent(bytes: Uint8Array): NarContent {
+  try {
+    const narSize = Number(view(bytes).readBigUInt64BE());
+    return { narSize, node: decodeEntry(bytes.subarray(NAR_SIZE_BYTES)).node };
+  } catch (error) {
+    throw new NarthexError('STORE_INVALID', 'a root node in the index is damaged', {}, error);
+  }
+}
+
+/** The key of `variant`: all variants of a store path stand together. */
+export function variantRowKey(digest: Uint8Array, closureDigest: Digest): Uint8Array {
+  return Buffer.concat([digest, closureDigest.bytes]);
+}
+
+/** The key of `referrer`: all referrers of a variant stand together. */
+export function referrerRowKey(referred: Digest, referring: Digest): Uint8Array {
+  return Buffer.concat([referred.bytes, referring.bytes]);
+}

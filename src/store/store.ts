@@ -1,0 +1,143 @@
+/**
+ * The embedded store: content in append-only packs, everything else in an LMDB index. Several
+ * processes may have one open at once. `docs/store.md` tells layout and durability.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { ServiceOptions } from '../castore/blobService.ts';
+import type { Node } from '../castore/node.ts';
+import type { Hash } from '../hash.ts';
+import { CommitQueue } from './commitQueue.ts';
+import { ContentStore } from './contentStore.ts';
+import { indexPath, packsPath } from './layout.ts';
+import { PackReader } from './packReader.ts';
+import { PackWriter } from './packWriter.ts';
+import { putPathInfo } from './putPathInfo.ts';
+import { DEFAULT_COMPRESSION_LEVEL, zstdEncoder } from './recordEncoding.ts';
+import { RecordReader } from './recordReader.ts';
+import { decodeNarContent, type NarContent } from './schema.ts';
+import { StoreBlobService } from './storeBlobService.ts';
+import { StoreDirectoryService } from './storeDirectoryService.ts';
+import { orStoreFailure, readOnlyStore } from './storeFailure.ts';
+import { StoreIndex } from './storeIndex.ts';
+import { StorePathInfoService } from './storePathInfoService.ts';
+import { type StoreStats, storeStats } from './storeStats.ts';
+import { VariantTable } from './variantTable.ts';
+
+/** How to open a store. */
+export interface StoreOptions {
+  /** Refuse writes with `READ_ONLY`; false by default. */
+  readonly readOnly?: boolean;
+  /** Make a store where there is none; true by default, but never for a read-only one. */
+  readonly createIfMissing?: boolean;
+  /** The zstd level of what is written, 1 to 19. */
+  readonly compressionLevel?: number;
+  /** A pack this long gets no more records. */
+  readonly packFullBytes?: number;
+}
+
+/** An open store. Disposing of it brings all that was closed to disk. */
+export class Store implements AsyncDisposable {
+  /** Where the store lies. */
+  readonly directory: string;
+  readonly blobs: StoreBlobService;
+  readonly directories: StoreDirectoryService;
+  readonly pathInfos: StorePathInfoService;
+  readonly #index: StoreIndex;
+  readonly #writer: PackWriter;
+  readonly #packs: PackReader;
+  readonly #commits: CommitQueue;
+  #closed: Promise<void> | undefined;
+
+  private constructor(directory: string, index: StoreIndex, options: StoreOptions) {
+    const { tables } = index;
+    this.directory = directory;
+    this.#index = index;
+    this.#packs = new PackReader(directory);
+    this.#writer = new PackWriter(directory, () => index.allocatePack(), options.packFullBytes);
+    const content = new ContentStore({
+      directory,
+      tables,
+      writer: this.#writer,
+      reader: new RecordReader(directory, this.#packs, this.#writer),
+      encode: zstdEncoder(options.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL),
+      flush: () => this.#commits.flush(),
+    });
+    const variants = new VariantTable(tables);
+    this.#commits = new CommitQueue({
+      prepareContent: () => content.prepareCommit(),
+      transaction: (action) => index.transaction(action),
+      put: (pathInfo) => putPathInfo(tables, variants, pathInfo),
+    });
+    const checkWritable = () => {
+      if (options.readOnly === true) throw readOnlyStore(directory);
+    };
+    this.blobs = new StoreBlobService(content, checkWritable);
+    this.directories = new StoreDirectoryService(content, checkWritable);
+    this.pathInfos = new StorePathInfoService(tables, variants, this.#commits, checkWritable);
+  }
+
+  /**
+   * Opens the store in `directory`.
+   * @throws STORE_FAILED there is none and none may be made, or it cannot be read
+   * @throws STORE_VERSION it was written by another version
+   * @throws STORE_INVALID it is damaged
+   */
+  static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    const readOnly = options.readOnly ?? false;
+    const create = !readOnly && (options.createIfMissing ?? true);
+    if (create) {
+      const packs = packsPath(directory);
+      await orStoreFailure('making a store', directory, () => mkdir(packs, { recursive: true }));
+    }
+    const index = await StoreIndex.open(indexPath(directory), { readOnly, create });
+    return new Store(directory, index, options);
+  }
+
+  /**
+   * The root node of the NAR with this hash, where a path with it is or was stored.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  nodeByNarHash(narHash: Hash, options?: ServiceOptions): Node | undefined {
+    return this.contentByNarHash(narHash, options)?.node;
+  }
+
+  /**
+   * The same with the NAR's size.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  contentByNarHash(narHash: Hash, options?: ServiceOptions): NarContent | undefined {
+    options?.signal?.throwIfAborted();
+    if (narHash.algorithm !== 'sha256') return undefined;
+    const stored = this.#index.tables.nar.getFresh(narHash.digest);
+    return stored && decodeNarContent(stored);
+  }
+
+  /** How much it holds and takes; goes through the whole index. @throws STORE_FAILED */
+  async stats(): Promise<StoreStats> {
+    await this.flush();
+    return await storeStats(this.directory, this.#index.tables);
+  }
+
+  /**
+   * Brings all content whose writers were closed to disk. Putting a PathInfo does so too.
+   * @throws STORE_FAILED
+   */
+  async flush(): Promise<void> {
+    await this.#commits.flush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      await this.#writer[Symbol.asyncDispose]();
+      await this.#packs[Symbol.asyncDispose]();
+      await this.#index[Symbol.asyncDispose]();
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/** Blobs in the embedded store: one chunk that is the blob, or a list of chunks. */
+import { EMPTY } from '../bytes.ts';
+import type {
+  BlobService,
+  BlobStat,
+  BlobWriter,
+  ChunkedBlob,
+  ChunkedBlobWriter,
+  ChunkRef,
+  EncodedChunk,
+  ReadBlobOptions,
+  ServiceOptions,
+} from '../castore/blobService.ts';
+import { Chunker } from '../castore/chunker.ts';
+import { Digest, DigestHasher } from '../castore/digest.ts';
+import { NarthexError } from '../errors.ts';
+import { encodeChunkList } from './chunkList.ts';
+import type { ContentStore } from './contentStore.ts';
+import type { ContentWriter } from './contentWriter.ts';
+import type { RecordRef } from './recordReader.ts';
+
+const EMPTY_BLOB = Digest.of(EMPTY);
+
+/** A writer that holds back more records than this publishes the blobs that are complete. */
+const HELD_RECORDS = 16 * 1024;
+
+/** The blobs of a store. */
+export class StoreBlobService implements BlobService {
+  readonly #content: ContentStore;
+  readonly #checkWritable: () => void;
+
+  /** @param checkWritable throws when the store takes no writes */
+  constructor(content: ContentStore, checkWritable: () => void) {
+    this.#content = content;
+    this.#checkWritable = checkWritable;
+  }
+
+  async has(digest: Digest, options?: ServiceOptions): Promise<boolean> {
+    options?.signal?.throwIfAborted();
+    return this.#chunksOf(digest) !== undefined;
+  }
+
+  async stat(digest: Digest, options?: ServiceOptions): Promise<BlobStat | undefined> {
+    options?.signal?.throwIfAborted();
+    const chunks = this.#chunksOf(digest);
+    return chunks && { size: sizeOf(chunks), chunks };
+  }
+
+  async read(
+    digest: Digest,
+    options: ReadBlobOptions = {},
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    options.signal?.throwIfAborted();
+    const chunks = this.#chunksOf(digest);
+    return chunks && this.#readChunks(digest, chunks, options);
+  }
+
+  openWrite(options?: ServiceOptions): BlobWriter {
+    this.#checkWritable();
+    return new StoreBlobWriter(this.#content.openWriter(), options?.signal);
+  }
+
+  openChunkedWrite(options?: ServiceOptions): ChunkedBlobWriter {
+    this.#checkWritable();
+    return new StoreChunkedBlobWriter(this.#content.openWriter(), options?.signal);
+  }
+
+  async statEncoded(
+    digest: Digest,
+    options?: ServiceOptions,
+  ): Promise<readonly EncodedChunk[] | undefined> {
+    options?.signal?.throwIfAborted();
+    return this.#chunksOf(digest)?.map((chunk) => {
+      const { encoding, encodedSize } = this.#locate(chunk.digest, digest);
+      return { ...chunk, encoding, encodedSize };
+    });
+  }
+
+  async readEncoded(chunk: EncodedChunk, options?: ServiceOptions): Promise<Uint8Array> {
+    options?.signal?.throwIfAborted();
+    const { digest, encoding, encodedSize } = chunk;
+    const location = this.#locate(digest, digest);
+    if (location.encoding !== encoding || location.encodedSize !== encodedSize) {
+      throw new NarthexError('BLOB_MISSING', `chunk ${digest} lies in another form by now`, {
+        digest: String(digest),
+        expected: `${encodedSize} bytes ${encoding}`,
+        actual: `${location.encodedSize} bytes ${location.encoding}`,
+      });
+    }
+    const { encoded } = await this.#content.reader.read({ digest, location });
+    options?.signal?.throwIfAborted();
+    return encoded;
+  }
+
+  #chunksOf(digest: Digest): readonly ChunkRef[] | undefined {
+    if (digest.equals(EMPTY_BLOB)) return [];
+    const whole = this.#content.locate('chunk', digest);
+    return whole === undefined ? this.#content.chunksOf(digest) : [{ digest, size: whole.size }];
+  }
+
+  #locate(chunk: Digest, blob: Digest) {
+    const location = this.#content.locate('chunk', chunk);
+    if (location === undefined) {
+      throw new NarthexError('BLOB_MISSING', `chunk ${chunk} of blob ${blob} is gone`, {
+        digest: String(blob),
+        chunk: String(chunk),
+      });
+    }
+    return location;
+  }
+
+  async *#readChunks(
+    blob: Digest,
+    chunks: readonly ChunkRef[],
+    { offset = 0, length = Number.POSITIVE_INFINITY, signal }: ReadBlobOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    signal?.throwIfAborted();
+    const end = Math.min(offset + length, sizeOf(chunks));
+    if (offset >= end) return;
+    const records: RecordRef[] = [];
+    let firstStart = 0;
+    let position = 0;
+    for (const { digest, size } of chunks) {
+      const chunkEnd = position + size;
+      if (chunkEnd > offset && position < end) {
+        if (records.length === 0) firstStart = position;
+        records.push({ digest, location: this.#locate(digest, blob) });
+      }
+      position = chunkEnd;
+    }
+    position = firstStart;
+    for await (const bytes of this.#content.reader.readAll(records)) {
+      signal?.throwIfAborted();
+      const wanted = bytes.subarray(Math.max(0, offset - position), end - position);
+      position += bytes.length;
+      yield wanted;
+    }
+  }
+}
+
+function sizeOf(chunks: readonly ChunkRef[]): number {
+  return chunks.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Puts a blob's chunk list where it has more than one chunk; one chunk is the blob. */
+async function addBlob(
+  writer: ContentWriter,
+  digest: Digest,
+  chunks: readonly ChunkRef[],
+): Promise<void> {
+  if (chunks.length > 1) await writer.addBlob(digest, encodeChunkList(chunks));
+}
+
+/** Cuts one blob into chunks and takes them. */
+class StoreBlobWriter implements BlobWriter {
+  readonly #writer: ContentWriter;
+  readonly #signal: AbortSignal | undefined;
+  readonly #hasher = new DigestHasher();
+  readonly #chunker: Chunker;
+  readonly #chunks: ChunkRef[] = [];
+  #cut: Uint8Array[] = [];
+
+  constructor(writer: ContentWriter, signal: AbortSignal | undefined) {
+    this.#writer = writer;
+    this.#signal = signal;
+    this.#chunker = new Chunker((chunk) => this.#cut.push(chunk));
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#signal?.throwIfAborted();
+    this.#hasher.update(bytes);
+    this.#chunker.push(bytes);
+    await this.#takeCut();
+  }
+
+  async close(): Promise<{ digest: Digest; size: number }> {
+    this.#signal?.throwIfAborted();
+    this.#chunker.finish();
+    await this.#takeCut();
+    const digest = this.#hasher.finish();
+    await addBlob(this.#writer, digest, this.#chunks);
+    await this.#writer.publish();
+    return { digest, size: sizeOf(this.#chunks) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  async #takeCut(): Promise<void> {
+    const cut = this.#cut;
+    this.#cut = [];
+    for (const bytes of cut) {
+      const digest = Digest.of(bytes);
+      this.#chunks.push({ digest, size: bytes.length });
+      await this.#writer.add('chunk', digest, bytes);
+    }
+  }
+}
+
+/** Takes blobs that are cut already. */
+class StoreChunkedBlobWriter implements ChunkedBlobWriter {
+  readonly #writer: ContentWriter;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(writer: ContentWriter, signal: AbortSignal | undefined) {
+    this.#writer = writer;
+    this.#signal = signal;
+  }
+
+  async write(parts: Parameters<ChunkedBlobWriter['write']>[0]): Promise<void> {
+    for (const part of parts) {
+      this.#signal?.throwIfAborted();
+      if (part.type === 'chunk') {
+        if (part.bytes.length > 0) await this.#writer.add('chunk', part.digest, part.bytes);
+      } else {
+        await this.#complete(part);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await this.#writer.publish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+
+  async #complete({ digest, chunks }: ChunkedBlob): Promise<void> {
+    await addBlob(this.#writer, digest, chunks);
+    if (this.#writer.recordCount > HELD_RECORDS) await this.#writer.publish();
+  }
+}

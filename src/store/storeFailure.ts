@@ -1,0 +1,45 @@
+/** What the file system and LMDB report, as the store's own errors. */
+import { NarthexError } from '../errors.ts';
+
+/** LMDB's codes for a file that is damaged, or that is no LMDB file. */
+const DAMAGED_INDEX_CODES: ReadonlySet<unknown> = new Set([-30797, -30796, -30793]);
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/**
+ * The error to throw where `action` on `path` failed: one of narthex's own as it is, all else as
+ * `STORE_FAILED`, or as `STORE_INVALID` where the index turns out damaged.
+ * @param action what was being done, for people: `writing a pack`
+ */
+export function storeFailure(action: string, path: string, error: unknown): NarthexError {
+  if (error instanceof NarthexError) return error;
+  const code = codeOf(error);
+  const damaged = DAMAGED_INDEX_CODES.has(code);
+  const detail = error instanceof Error ? error.message : String(error);
+  return new NarthexError(
+    damaged ? 'STORE_INVALID' : 'STORE_FAILED',
+    `${action} failed: ${path}: ${detail}`,
+    { path, systemCode: typeof code === 'string' || typeof code === 'number' ? code : undefined },
+    error,
+  );
+}
+
+/** Runs `action`, with its failures as {@link storeFailure} has them. */
+export async function orStoreFailure<T>(
+  name: string,
+  path: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw storeFailure(name, path, error);
+  }
+}
+
+/** Refuses a write to a store that was opened to be read. */
+export function readOnlyStore(path: string): NarthexError {
+  return new NarthexError('READ_ONLY', `the store is open for reading only: ${path}`, { path });
+}

@@ -1,0 +1,176 @@
+/** The LMDB index of a store. Several processes may have it open at once. */
+import { access } from 'node:fs/promises';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { utf8 } from '../bytes.ts';
+import { NarthexError } from '../errors.ts';
+import { checkIndexFile } from './indexFile.ts';
+import { decodeU32, encodeU32, SCHEMA_VERSION, TABLE_NAMES, type TableName } from './schema.ts';
+import { orStoreFailure, storeFailure } from './storeFailure.ts';
+import { Table } from './table.ts';
+
+/**
+ * Address space for the map, not memory and not disk: the most that an index can grow to. With
+ * chunks of 64 KiB a hundred terabytes of content have room.
+ */
+const MAP_BYTES = 256 * 1024 ** 3;
+
+const SCHEMA_KEY = utf8('schema');
+const NEXT_PACK_KEY = utf8('next pack');
+const FIRST_PACK = 1;
+
+/** The sub-databases by name. */
+export type Tables = Readonly<Record<TableName, Table>>;
+
+/** An open index. */
+export class StoreIndex implements AsyncDisposable {
+  readonly tables: Tables;
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #path: string;
+
+  private constructor(path: string, root: RootDatabase<Uint8Array, Uint8Array>, tables: Tables) {
+    this.#path = path;
+    this.#root = root;
+    this.tables = tables;
+  }
+
+  /**
+   * Opens the index at `path`, and makes it where it may be made.
+   * @throws STORE_FAILED there is none, or it cannot be read
+   * @throws STORE_VERSION it is of another version
+   * @throws STORE_INVALID it is damaged, or no index
+   */
+  static async open(
+    path: string,
+    options: { readonly readOnly: boolean; readonly create: boolean },
+  ): Promise<StoreIndex> {
+    const exists = await access(path).then(
+      () => true,
+      () => false,
+    );
+    // where it should be there, this says why it is not
+    if (exists || !options.create) await checkIndexFile(path, options.create);
+    let root: RootDatabase<Uint8Array, Uint8Array> | undefined;
+    try {
+      root = open<Uint8Array, Uint8Array>(path, {
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        maxDbs: TABLE_NAMES.length,
+        mapSize: MAP_BYTES,
+        noSubdir: true,
+        // a commit is acknowledged when it is on disk
+        overlappingSync: false,
+        // every write is in a transaction; batching what is written outside of one leaves a promise
+        // unhandled when a commit fails
+        eventTurnBatching: false,
+        // typed as a plain boolean though it may be left out
+        ...(options.readOnly ? { readOnly: true } : {}),
+      });
+      await checkSchema(root, path, options.readOnly);
+      return new StoreIndex(path, root, openTables(root, path));
+    } catch (error) {
+      await root?.close();
+      throw storeFailure('opening the index', path, error);
+    }
+  }
+
+  /**
+   * Runs `action` in a transaction of its own, after those that were asked for before. What it
+   * throws takes back all it wrote. On return everything is on disk.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  async transaction<T>(action: () => T): Promise<T> {
+    return await orStoreFailure('committing to the index', this.#path, async () => {
+      try {
+        return await this.#root.childTransaction(action);
+      } catch (error) {
+        throw await commitError(error);
+      }
+    });
+  }
+
+  /** A number that no pack of this store has had. */
+  async allocatePack(): Promise<number> {
+    const { meta } = this.tables;
+    return await this.transaction(() => {
+      const stored = meta.get(NEXT_PACK_KEY);
+      const number = stored === undefined ? FIRST_PACK : decodeU32(stored);
+      meta.put(NEXT_PACK_KEY, encodeU32(number + 1));
+      return number;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await orStoreFailure('closing the index', this.#path, () => this.#root.close());
+  }
+}
+
+/** LMDB's binding tells why a commit failed by a promise in the error. */
+async function commitError(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+/** Before anything else is read or made: a store of another version is left as it is. */
+async function checkSchema(
+  root: RootDatabase<Uint8Array, Uint8Array>,
+  path: string,
+  readOnly: boolean,
+): Promise<void> {
+  const meta = openTable(root, path, 'meta');
+  if (!readOnly) {
+    await root.childTransaction(() => {
+      if (!meta.has(SCHEMA_KEY)) meta.put(SCHEMA_KEY, encodeU32(SCHEMA_VERSION));
+    });
+  }
+  const stored = meta.get(SCHEMA_KEY);
+  const version = stored === undefined ? 0 : decodeU32(stored);
+  if (version !== SCHEMA_VERSION) {
+    throw new NarthexError(
+      'STORE_VERSION',
+      `the store's schema is ${version}, where this version of narthex has ${SCHEMA_VERSION}: ${path}`,
+      { path, expected: SCHEMA_VERSION, actual: version },
+    );
+  }
+}
+
+function openTable(
+  root: RootDatabase<Uint8Array, Uint8Array>,
+  path: string,
+  name: TableName,
+): Table {
+  // openDB is typed as if it always succeeded; a table that is absent from an index opened for
+  // reading comes back as undefined
+  const database: Database<Uint8Array, Uint8Array> | undefined = root.openDB({
+    name,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+  });
+  if (database === undefined) {
+    throw new NarthexError('STORE_INVALID', `the index has no table ${name}: ${path}`, {
+      path,
+      table: name,
+    });
+  }
+  return new Table(database, path);
+}
+
+function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): Tables {
+  const tableOf = (name: TableName) => openTable(root, path, name);
+  return {
+    meta: tableOf('meta'),
+    pack: tableOf('pack'),
+    chunk: tableOf('chunk'),
+    directory: tableOf('directory'),
+    blob: tableOf('blob'),
+    nar: tableOf('nar'),
+    variant: tableOf('variant'),
+    current: tableOf('current'),
+    closure: tableOf('closure'),
+    referrer: tableOf('referrer'),
+  };
+}

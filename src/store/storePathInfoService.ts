@@ -1,0 +1,97 @@
+/** PathInfos in the embedded store: all variants, and a coherent view of the current ones. */
+import { EMPTY } from '../bytes.ts';
+import { Digest } from '../castore/digest.ts';
+import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import type { PathInfoOptions, PathInfoService } from '../pathinfo/pathInfoService.ts';
+import type { CommitQueue } from './commitQueue.ts';
+import { decodePathInfo } from './pathInfoCodec.ts';
+import { variantRowKey } from './schema.ts';
+import type { Tables } from './storeIndex.ts';
+import type { VariantTable } from './variantTable.ts';
+
+/** The PathInfos of a store. */
+export class StorePathInfoService implements PathInfoService {
+  readonly #tables: Tables;
+  readonly #variants: VariantTable;
+  readonly #commits: CommitQueue;
+  readonly #checkWritable: () => void;
+
+  /** @param checkWritable throws when the store takes no writes */
+  constructor(
+    tables: Tables,
+    variants: VariantTable,
+    commits: CommitQueue,
+    checkWritable: () => void,
+  ) {
+    this.#tables = tables;
+    this.#variants = variants;
+    this.#commits = commits;
+    this.#checkWritable = checkWritable;
+  }
+
+  async get(digest: Uint8Array, options?: PathInfoOptions): Promise<PathInfo | undefined> {
+    options?.signal?.throwIfAborted();
+    const closureDigest = this.#tables.current.getFresh(digest);
+    return closureDigest && this.#variant(digest, new Digest(closureDigest));
+  }
+
+  async has(digest: Uint8Array, options?: PathInfoOptions): Promise<boolean> {
+    options?.signal?.throwIfAborted();
+    return this.#tables.current.getFresh(digest) !== undefined;
+  }
+
+  async getVariant(
+    digest: Uint8Array,
+    closureDigest: Digest,
+    options?: PathInfoOptions,
+  ): Promise<PathInfo | undefined> {
+    options?.signal?.throwIfAborted();
+    return this.#variant(digest, closureDigest);
+  }
+
+  /**
+   * The variant with this closure digest, of whichever store path.
+   * @throws STORE_INVALID | STORE_FAILED
+   */
+  async getByClosureDigest(
+    closureDigest: Digest,
+    options?: PathInfoOptions,
+  ): Promise<PathInfo | undefined> {
+    options?.signal?.throwIfAborted();
+    const digest = this.#tables.closure.getFresh(closureDigest.bytes);
+    return digest && this.#variant(digest, closureDigest);
+  }
+
+  async *listVariants(digest: Uint8Array, options?: PathInfoOptions): AsyncGenerator<PathInfo> {
+    const current = await this.get(digest, options);
+    if (current !== undefined) yield current;
+    for (const variant of this.#variants.variantsOf(digest)) {
+      options?.signal?.throwIfAborted();
+      if (current === undefined || !variant.sameVariant(current)) yield variant;
+    }
+  }
+
+  async put(pathInfo: PathInfo, options?: PathInfoOptions): Promise<PathInfo> {
+    const [kept = pathInfo] = await this.putAll([pathInfo], options);
+    return kept;
+  }
+
+  async putAll(pathInfos: readonly PathInfo[], options?: PathInfoOptions): Promise<PathInfo[]> {
+    options?.signal?.throwIfAborted();
+    this.#checkWritable();
+    return await this.#commits.putAll(pathInfos);
+  }
+
+  async *list(options?: PathInfoOptions): AsyncGenerator<PathInfo> {
+    for (const { key, value } of this.#tables.current.withPrefix(EMPTY)) {
+      options?.signal?.throwIfAborted();
+      const pathInfo = this.#variant(key, new Digest(value));
+      if (pathInfo !== undefined) yield pathInfo;
+    }
+  }
+
+  #variant(digest: Uint8Array, closureDigest: Digest): PathInfo | undefined {
+    const record = this.#tables.variant.getFresh(variantRowKey(digest, closureDigest));
+    return record && decodePathInfo({ digest, closureDigest }, record);
+  }
+}

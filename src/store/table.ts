@@ -1,0 +1,108 @@
+/** One sub-database of the index: byte strings to byte strings, ordered by key. */
+import type { Database } from 'lmdb';
+import { storeFailure } from './storeFailure.ts';
+
+/** A key with its value. */
+export interface Row {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** How many rows are read at a time; a snapshot is held no longer than one such page takes. */
+const PAGE_ROWS = 512;
+
+/** Reads see what was committed a moment ago; inside a transaction also what it wrote. */
+export class Table {
+  readonly #database: Database<Uint8Array, Uint8Array>;
+  readonly #path: string;
+
+  constructor(database: Database<Uint8Array, Uint8Array>, path: string) {
+    this.#database = database;
+    this.#path = path;
+  }
+
+  /** @throws STORE_FAILED | STORE_INVALID */
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#guarded('reading the index', () => this.#database.get(key));
+  }
+
+  /**
+   * Like `get`, but what is not there is looked for again in a new snapshot: another process may
+   * have committed it since the one in use was taken. Not for use inside a transaction.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  getFresh(key: Uint8Array): Uint8Array | undefined {
+    const value = this.get(key);
+    if (value !== undefined) return value;
+    this.#guarded('reading the index', () => this.#database.resetReadTxn());
+    return this.get(key);
+  }
+
+  /** @throws STORE_FAILED | STORE_INVALID */
+  has(key: Uint8Array): boolean {
+    return this.#guarded('reading the index', () => this.#database.doesExist(key));
+  }
+
+  /** Inside a transaction only. @throws STORE_FAILED | STORE_INVALID */
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#guarded('writing the index', () => this.#database.putSync(key, value));
+  }
+
+  /** Inside a transaction only. @throws STORE_FAILED | STORE_INVALID */
+  remove(key: Uint8Array): void {
+    this.#guarded('writing the index', () => this.#database.removeSync(key));
+  }
+
+  /** Number of rows. @throws STORE_FAILED | STORE_INVALID */
+  count(): number {
+    // typed as {}; LMDB's MDB_stat has it
+    const stats: { entryCount?: number } = this.#guarded('reading the index', () =>
+      this.#database.getStats(),
+    );
+    return stats.entryCount ?? 0;
+  }
+
+  /**
+   * The rows whose keys begin with `prefix`, in order. Read a page at a time: rows that change while
+   * the iteration goes on may be seen as they were or as they are.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  *withPrefix(prefix: Uint8Array): Generator<Row, void, undefined> {
+    for (const page of this.pages(prefix)) yield* page;
+  }
+
+  /** The same rows in pages, none of them empty. @throws STORE_FAILED | STORE_INVALID */
+  *pages(prefix: Uint8Array): Generator<readonly Row[], void, undefined> {
+    let start = prefix;
+    let exclusiveStart = false;
+    for (;;) {
+      const page = this.#page(prefix, start, exclusiveStart);
+      if (page.length > 0) yield page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE_ROWS) return;
+      start = last.key;
+      exclusiveStart = true;
+    }
+  }
+
+  #page(prefix: Uint8Array, start: Uint8Array, exclusiveStart: boolean): Row[] {
+    return this.#guarded('reading the index', () => {
+      const rows: Row[] = [];
+      // an empty start is no key; without one the range begins at the first
+      const range = { ...(start.length > 0 ? { start, exclusiveStart } : {}), limit: PAGE_ROWS };
+      for (const { key, value } of this.#database.getRange(range)) {
+        if (Buffer.compare(key.subarray(0, prefix.length), prefix) !== 0) break;
+        rows.push({ key, value });
+      }
+      return rows;
+    });
+  }
+
+  #guarded<T>(name: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw storeFailure(name, this.#path, error);
+    }
+  }
+}

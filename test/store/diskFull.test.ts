@@ -1,0 +1,81 @@
+/** A full disk, on a file system of a few megabytes; needs the right to mount one. */
+import { execFileSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import type { PathInfo } from '../../src/pathinfo/pathInfo.ts';
+import { Store } from '../../src/store/store.ts';
+import { writeBlob } from '../contracts/blobServiceContract.ts';
+import { pathInfoOf } from '../contracts/pathInfos.ts';
+import { noise } from '../contracts/sampleBytes.ts';
+import { temporaryDirectory } from '../support/temporaryDirectory.ts';
+import { readWhole, writePath } from './randomPath.ts';
+
+/** A file system of its own, or `undefined` where mounting is not allowed. */
+function mountSmall(path: string, options: string): AsyncDisposable | undefined {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      execFileSync('umount', [path]);
+    },
+  };
+}
+
+async function canMount(): Promise<boolean> {
+  await using directory = await temporaryDirectory('mount');
+  await using mounted = mountSmall(directory.path, 'size=1m');
+  return mounted !== undefined;
+}
+
+const full = { code: 'STORE_FAILED' };
+
+test.skipIf(!(await canMount()))('a full disk fails writes and nothing that was kept', async () => {
+  await using directory = await temporaryDirectory('full');
+  await using _mounted = mountSmall(directory.path, 'size=6m');
+  const kept: PathInfo[] = [];
+  {
+    const store = await Store.open(directory.path);
+    const fill = async () => {
+      for (let seed = 1; ; seed++) {
+        const pathInfo = await writePath(store, `path-${seed}`, seed);
+        await store.pathInfos.put(pathInfo);
+        kept.push(pathInfo);
+      }
+    };
+    await expect(fill()).rejects.toMatchObject(full);
+    await expect(writeBlob(store.blobs, noise(3_000_000, 77))).rejects.toMatchObject(full);
+    for (const { node } of kept) await readWhole(store, node);
+    await store[Symbol.asyncDispose]().catch((error: unknown) => expect(error).toMatchObject(full));
+  }
+  expect(kept.length).toBeGreaterThan(3);
+  execFileSync('mount', ['-o', 'remount,size=12m', directory.path]);
+  await using store = await Store.open(directory.path);
+  for (const { node, storePath } of kept) {
+    expect(await store.pathInfos.has(storePath.digest)).toBe(true);
+    await readWhole(store, node);
+  }
+  await store.pathInfos.put(await writePath(store, 'after', 5000));
+});
+
+test.skipIf(!(await canMount()))(
+  'a full disk fails PathInfos, and room lets them pass',
+  async () => {
+    await using directory = await temporaryDirectory('full');
+    await using _mounted = mountSmall(directory.path, 'size=2m');
+    await using store = await Store.open(directory.path);
+    const fill = async () => {
+      for (let i = 0; ; i++) {
+        const many = Array.from({ length: 100 }, (_, j) => pathInfoOf({ name: `path-${i}-${j}` }));
+        await store.pathInfos.putAll(many);
+      }
+    };
+    await expect(fill()).rejects.toMatchObject(full);
+    const { paths } = await store.stats();
+    expect(paths).toBeGreaterThan(100);
+    execFileSync('mount', ['-o', 'remount,size=12m', directory.path]);
+    await store.pathInfos.put(pathInfoOf({ name: 'after' }));
+    expect((await store.stats()).paths).toBe(paths + 1);
+  },
+);
