@@ -1,0 +1,55 @@
+/** Requests and answers of HTTP as plain values, apart from any server. */
+import type { ServiceOptions } from '../castore/blobService.ts';
+
+/** A request, without its body. */
+export interface CacheRequest {
+  /** In capitals. */
+  readonly method: string;
+  /** Absolute, as it was sent: not decoded, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** An answer. */
+export interface CacheResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * A body that is not there is no body at all; the headers may describe one, as for `HEAD`. A stream
+   * begins to work when it is iterated; when it throws after its first bytes the server MUST break
+   * off the connection, so that the client does not take the rest for complete.
+   */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+/** Something that answers requests. */
+export interface HttpRoutes {
+  /** @throws whatever goes wrong before the answer begins */
+  handle(request: CacheRequest, options?: ServiceOptions): Promise<CacheResponse>;
+}
+
+/** An answer of one line for people. `HEAD` gets its headers alone. */
+export function textResponse(
+  request: CacheRequest,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): CacheResponse {
+  return bytesResponse(request, status, Buffer.from(`${text}\n`), {
+    'content-type': 'text/plain; charset=utf-8',
+    ...headers,
+  });
+}
+
+/** An answer that is in memory. `HEAD` gets its headers alone. */
+export function bytesResponse(
+  request: CacheRequest,
+  status: number,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>>,
+): CacheResponse {
+  const all = { ...headers, 'content-length': String(body.length) };
+  return request.method === 'HEAD' ? { status, headers: all } : { status, headers: all, body };
+}

@@ -1,0 +1,58 @@
+/** castore → NAR: the way out. Any range of it, reading nothing of what lies outside. */
+import type { Node } from '../castore/node.ts';
+import type { DirectorySource } from './fetchDirectory.ts';
+import { type ByteRange, NarLayout } from './layout.ts';
+import type { MeasureOptions } from './measure.ts';
+import { OutputBuffer } from './outputBuffer.ts';
+import { narParts } from './parts.ts';
+import { type BlobSource, readContents } from './readContents.ts';
+
+/** Options of {@link renderLayout}. */
+export interface RenderOptions {
+  /** All of the NAR by default. */
+  readonly range?: ByteRange | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link renderNar}. */
+export interface RenderNarOptions extends RenderOptions, MeasureOptions {
+  readonly blobService: BlobSource;
+  readonly directoryService: DirectorySource;
+}
+
+/**
+ * Renders the NAR of `node`.
+ * @throws LIMIT_EXCEEDED before anything is rendered
+ * @throws DIRECTORY_MISSING, BLOB_MISSING, NODE_INVALID with the `path` inside the NAR
+ */
+export async function* renderNar(
+  node: Node,
+  options: RenderNarOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const layout = await NarLayout.of(node, options.directoryService, options);
+  yield* renderLayout(layout, options.blobService, options);
+}
+
+/**
+ * Renders a NAR whose layout is known. Its pieces are views of memory that is not used again.
+ * @throws DIRECTORY_MISSING, BLOB_MISSING, NODE_INVALID with the `path` inside the NAR
+ */
+export async function* renderLayout(
+  layout: NarLayout,
+  blobService: BlobSource,
+  { range, signal }: RenderOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { start, end } = layout.checkedRange(range);
+  const output = new OutputBuffer(end - start);
+  for await (const part of narParts(layout, { start, end }, { signal })) {
+    if (part.type === 'framing') {
+      yield* output.add(part.bytes);
+    } else {
+      for await (const chunk of readContents(blobService, part, { signal })) {
+        signal?.throwIfAborted();
+        yield* output.add(chunk);
+      }
+    }
+  }
+  yield* output.flush();
+}
