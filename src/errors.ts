@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   PATH_NOT_FOUND: 'a store path is not in the store or in any upstream',
   REFERENCE_MISSING: 'a PathInfo refers to content that is not stored',
   VARIANT_CONFLICT: 'another variant of the store path is stored and this service holds only one',
+  PREFER_CONFLICT: 'a variant cannot become current without breaking the current view',
   READ_ONLY: 'this service takes no writes',
   UNSUPPORTED: 'this service cannot do what was asked',
   // what upstreams say
@@ -53,6 +54,8 @@ export const ERROR_CODES = {
   CONTENT_ADDRESS_MISMATCH: 'content or store path does not agree with the content address (CA)',
   NAR_MISSING: 'an upstream has the narinfo but not its NAR',
   REFERENCE_FAILED: 'a reference could not be ingested, so its referrer was not either',
+  FRANKENBUILD_REJECTED:
+    'a path would refer to content that its upstream does not mean, and policy refuses that',
   REFERENCE_CYCLE: 'store paths refer to each other in a cycle',
   // I/O
   UPSTREAM_URL_INVALID: 'the address of an upstream is malformed or of an unknown kind',
@@ -65,6 +68,7 @@ export const ERROR_CODES = {
   STORE_FAILED: 'the store could not be read or written',
   RESTORE_FAILED: 'a path could not be written to the file system',
   LISTEN_FAILED: 'a server could not listen at an address',
+  OUTPUT_FAILED: 'standard output or standard error could not be written',
   USAGE: 'the command line is wrong',
 } as const;
 

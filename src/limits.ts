@@ -33,6 +33,13 @@ export interface Limits {
   readonly listingBytes: number;
   /** Entries of a zip file. Three to four a store path; some 0.5 KB of memory each. */
   readonly zipEntries: number;
+  /**
+   * Store paths of a closure that is served under its digest, and of all those together that a server
+   * remembers; some 200 bytes of memory each.
+   */
+  readonly pinnedClosurePaths: number;
+  /** Changes that one comparison of two trees tells of, and directories it opens for them. */
+  readonly diffEntries: number;
 }
 
 /** Defaults that every real cache known to us stays below. */
@@ -49,6 +56,8 @@ export const DEFAULT_LIMITS: Limits = {
   decoderMemoryBytes: 128 * 1024 * 1024,
   listingBytes: 256 * 1024 * 1024,
   zipEntries: 400_000,
+  pinnedClosurePaths: 200_000,
+  diffEntries: 4_000_000,
 };
 
 /**

@@ -1,0 +1,160 @@
+/** Several upstreams in the order in which they are asked. */
+import { setTimeout as sleepFor } from 'node:timers/promises';
+import { NarthexError } from '../errors.ts';
+import { STORE_DIR } from '../storePath.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { abortable } from './abortable.ts';
+
+/** Priority of a cache whose nix-cache-info names none. Source: Nix `store-api.hh`. */
+const DEFAULT_PRIORITY = 50;
+/** For how long an upstream that could not be asked is not asked again, in milliseconds. */
+export const UPSTREAM_COOL_DOWN_MS = 30_000;
+/**
+ * For how long the first question waits for the priorities of all upstreams, in milliseconds. Those
+ * that have not told theirs by then are asked after the others.
+ */
+export const UPSTREAM_PATIENCE_MS = 3_000;
+
+/**
+ * The kinds of `UPSTREAM_FAILED` that are about the upstream and not about one of its files, which
+ * must not keep us from the others.
+ */
+const DOWN_KINDS: ReadonlySet<unknown> = new Set([
+  'unreachable',
+  'dns',
+  'connectTimeout',
+  'tls',
+  'headersTimeout',
+]);
+
+interface Member {
+  readonly upstream: Upstream;
+  /** `undefined` as long as it is not known. */
+  priority: number | undefined;
+  /** Set while it is left alone. */
+  down: { readonly since: number; readonly error: unknown } | undefined;
+}
+
+/** How {@link UpstreamSet.first} asks. */
+export interface AskOptions {
+  /** Ends the waiting for priorities; what is asked must heed it by itself. */
+  readonly signal?: AbortSignal | undefined;
+  /** Those that are not asked. */
+  readonly except?: ReadonlySet<Upstream> | undefined;
+}
+
+/**
+ * Upstreams sorted by the priority that their nix-cache-info names, lower first, and otherwise in
+ * the order given. One that cannot be asked does not stop the others and is left alone for a while.
+ */
+export class UpstreamSet implements AsyncDisposable {
+  readonly #members: readonly Member[];
+  readonly #now: () => number;
+  readonly #patienceMs: number;
+  #priorities: Promise<void> | undefined;
+
+  constructor(
+    upstreams: readonly Upstream[],
+    options: { readonly now?: () => number; readonly patienceMs?: number } = {},
+  ) {
+    this.#members = upstreams.map((upstream) => ({
+      upstream,
+      priority: undefined,
+      down: undefined,
+    }));
+    this.#now = options.now ?? Date.now;
+    this.#patienceMs = options.patienceMs ?? UPSTREAM_PATIENCE_MS;
+  }
+
+  /**
+   * Asks one upstream after the other until one has an answer.
+   * @returns the first answer; `undefined` when all of them could be asked and none has one
+   * @throws what the first one threw that could not be asked or answered badly, when none of the
+   *   others has an answer: a failure is never absence
+   */
+  async first<T>(
+    ask: (upstream: Upstream) => Promise<T | undefined>,
+    { signal, except }: AskOptions = {},
+  ): Promise<T | undefined> {
+    const failures: unknown[] = [];
+    for (const member of await this.#ordered(signal)) {
+      if (except?.has(member.upstream)) continue;
+      if (member.down !== undefined && this.#now() - member.down.since < UPSTREAM_COOL_DOWN_MS) {
+        failures.push(member.down.error);
+        continue;
+      }
+      try {
+        const answer = await ask(member.upstream);
+        member.down = undefined;
+        if (answer !== undefined) return answer;
+      } catch (error) {
+        // what is no NarthexError is an abort, or a fault of ours
+        if (!(error instanceof NarthexError)) throw error;
+        this.#note(member, error);
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return undefined;
+  }
+
+  /** Whether there are others than these. */
+  hasOthers(except: ReadonlySet<Upstream>): boolean {
+    return this.#members.some(({ upstream }) => !except.has(upstream));
+  }
+
+  #note(member: Member, error: NarthexError): void {
+    if (error.code !== 'UPSTREAM_FAILED' || !DOWN_KINDS.has(error.facts['kind'])) return;
+    member.down = { since: this.#now(), error };
+  }
+
+  /** The upstreams in order, as far as it is known after a moment of patience. */
+  async #ordered(signal: AbortSignal | undefined): Promise<readonly Member[]> {
+    if (this.#members.length > 1) {
+      this.#priorities ??= this.#askPriorities();
+      await abortable(this.#priorities, signal);
+    }
+    const rank = ({ priority }: Member) => priority ?? Number.POSITIVE_INFINITY;
+    // not a difference: of two that are not known it would be NaN
+    return this.#members.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
+  }
+
+  /** Asks every upstream for its priority once, all at the same time. */
+  async #askPriorities(): Promise<void> {
+    const answered = new AbortController();
+    const all = Promise.all(this.#members.map((member) => this.#askPriority(member)));
+    const patience = sleepFor(this.#patienceMs, undefined, { signal: answered.signal });
+    await Promise.race([all, patience.catch(() => {})]);
+    answered.abort();
+  }
+
+  async #askPriority(member: Member): Promise<void> {
+    let priority: number | undefined;
+    try {
+      ({ priority } = await member.upstream.cacheInfo());
+    } catch (error) {
+      // asked again, and complained about, when it is its turn
+      if (error instanceof NarthexError) this.#note(member, error);
+    }
+    member.priority = priority ?? DEFAULT_PRIORITY;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#members.map(({ upstream }) => upstream[Symbol.asyncDispose]()));
+  }
+}
+
+/**
+ * Passes an upstream that is a binary cache for our store directory.
+ * @throws NOT_A_BINARY_CACHE | STORE_DIR_MISMATCH
+ */
+export async function requireCache(upstream: Upstream, signal?: AbortSignal): Promise<void> {
+  const { storeDir } = await upstream.cacheInfo({ signal });
+  if (storeDir !== STORE_DIR) {
+    throw new NarthexError(
+      'STORE_DIR_MISMATCH',
+      `${upstream.url} is a cache for ${storeDir}, not for ${STORE_DIR}`,
+      { url: upstream.url, expected: STORE_DIR, actual: storeDir },
+    );
+  }
+}
