@@ -67,7 +67,7 @@ export function settleCurrent(index: VariantIndex, added: VariantKey): void {
     } else {
       const holder = { digest: key.digest, closureDigest: current };
       if (!candidate.claim.verified || index.variant(holder)?.claim.verified === true) continue;
-      const falling = currentUpwards(index, holder);
+      const falling = currentUpwards(index, [holder]);
       if (replaced.has(bytesKey(key.digest)) || references.some((r) => falling.has(keyText(r)))) {
         continue;
       }
@@ -77,14 +77,18 @@ export function settleCurrent(index: VariantIndex, added: VariantKey): void {
       index.setCurrent(key.digest, key.closureDigest);
       for (const { digest } of falling.values()) toPromote.push(...keysOf(index, digest));
     }
-    toPromote.push(...index.referrersOf(key));
+    // one by one: there may be more than a call takes arguments
+    for (const referrer of index.referrersOf(key)) toPromote.push(referrer);
   }
 }
 
-/** A current variant and all current ones above it. */
-function currentUpwards(index: VariantIndex, from: VariantKey): Map<string, VariantKey> {
-  const found = new Map([[keyText(from), from]]);
-  const toVisit = [from];
+/** Current variants and all current ones above them, by {@link keyText}. */
+export function currentUpwards(
+  index: Pick<VariantIndex, 'currentOf' | 'referrersOf'>,
+  from: readonly VariantKey[],
+): Map<string, VariantKey> {
+  const found = new Map(from.map((key) => [keyText(key), key]));
+  const toVisit = [...from];
   for (let key = toVisit.pop(); key !== undefined; key = toVisit.pop()) {
     for (const referrer of index.referrersOf(key)) {
       if (found.has(keyText(referrer))) continue;

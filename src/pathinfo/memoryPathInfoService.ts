@@ -10,11 +10,15 @@ import {
   type VariantKey,
 } from './currentView.ts';
 import type { PathInfo } from './pathInfo.ts';
-import type { PathInfoOptions, PathInfoService } from './pathInfoService.ts';
+import type { PathInfoOptions } from './pathInfoService.ts';
+import { type PreferResult, preferVariant } from './preferVariant.ts';
+import type { VariantService } from './variantService.ts';
 
-/** A {@link PathInfoService} that keeps all variants in memory, without bound. */
-export class MemoryPathInfoService implements PathInfoService {
+/** A {@link VariantService} that keeps all variants in memory, without bound. */
+export class MemoryPathInfoService implements VariantService {
   readonly #variants = new Map<string, Map<string, PathInfo>>();
+  /** Closure digest → digest of the store path; a closure digest covers the name. */
+  readonly #closures = new Map<string, Uint8Array>();
   readonly #current = new Map<string, Digest>();
   readonly #referrers = new Map<string, Map<string, VariantKey>>();
   readonly #index: VariantIndex = {
@@ -48,6 +52,15 @@ export class MemoryPathInfoService implements PathInfoService {
     return this.#index.variant({ digest, closureDigest });
   }
 
+  async getByClosureDigest(
+    closureDigest: Digest,
+    options?: PathInfoOptions,
+  ): Promise<PathInfo | undefined> {
+    options?.signal?.throwIfAborted();
+    const digest = this.#closures.get(closureDigest.key);
+    return digest && this.#index.variant({ digest, closureDigest });
+  }
+
   async *listVariants(digest: Uint8Array, options?: PathInfoOptions): AsyncGenerator<PathInfo> {
     const current = await this.get(digest, options);
     if (current !== undefined) yield current;
@@ -65,9 +78,12 @@ export class MemoryPathInfoService implements PathInfoService {
     }
     const { digest } = pathInfo.storePath;
     const key = { digest, closureDigest: pathInfo.closureDigest };
-    const kept = this.#index.variant(key)?.unitedWith(pathInfo) ?? pathInfo;
+    const known = this.#index.variant(key);
+    const kept = known?.unitedWith(pathInfo) ?? pathInfo;
+    if (kept === known) return kept;
     const variants = this.#variants.get(bytesKey(digest)) ?? new Map<string, PathInfo>();
     this.#variants.set(bytesKey(digest), variants.set(key.closureDigest.key, kept));
+    this.#closures.set(key.closureDigest.key, digest);
     for (const reference of references) {
       const referrers = this.#referrers.get(keyText(reference)) ?? new Map<string, VariantKey>();
       this.#referrers.set(keyText(reference), referrers.set(keyText(key), key));
@@ -80,6 +96,15 @@ export class MemoryPathInfoService implements PathInfoService {
     const kept: PathInfo[] = [];
     for (const pathInfo of pathInfos) kept.push(await this.put(pathInfo, options));
     return kept;
+  }
+
+  async prefer(
+    digest: Uint8Array,
+    closureDigest: Digest,
+    options?: PathInfoOptions,
+  ): Promise<PreferResult> {
+    options?.signal?.throwIfAborted();
+    return preferVariant(this.#index, { digest, closureDigest });
   }
 
   async *list(options?: PathInfoOptions): AsyncGenerator<PathInfo> {

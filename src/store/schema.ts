@@ -13,6 +13,8 @@
  *     closure    closure digest                      → store path digest
  *     referrer   closure digests of the variant referred to and of the referring one
  *                                                    → store path digest of the referring one
+ *     finding    referrer, reference, upstream, digest (pathinfo/keptFinding.ts)
+ *                                                    → finding record (findingCodec.ts)
  *
  *     location = u32 pack, u48 offset of the record, u32 encoded size, u32 size, u8 encoding
  *
@@ -40,6 +42,7 @@ export const TABLE_NAMES = [
   'current',
   'closure',
   'referrer',
+  'finding',
 ] as const;
 
 /** A sub-database's name. */

@@ -18,6 +18,7 @@ import { decodeNarContent, type NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
 import { StoreDirectoryService } from './storeDirectoryService.ts';
 import { orStoreFailure, readOnlyStore } from './storeFailure.ts';
+import { StoreFindingService } from './storeFindingService.ts';
 import { StoreIndex } from './storeIndex.ts';
 import { StorePathInfoService } from './storePathInfoService.ts';
 import { type StoreStats, storeStats } from './storeStats.ts';
@@ -42,6 +43,7 @@ export class Store implements AsyncDisposable {
   readonly blobs: StoreBlobService;
   readonly directories: StoreDirectoryService;
   readonly pathInfos: StorePathInfoService;
+  readonly findings: StoreFindingService;
   readonly #index: StoreIndex;
   readonly #writer: PackWriter;
   readonly #packs: PackReader;
@@ -73,7 +75,8 @@ export class Store implements AsyncDisposable {
     };
     this.blobs = new StoreBlobService(content, checkWritable);
     this.directories = new StoreDirectoryService(content, checkWritable);
-    this.pathInfos = new StorePathInfoService(tables, variants, this.#commits, checkWritable);
+    this.pathInfos = new StorePathInfoService(index, variants, this.#commits, checkWritable);
+    this.findings = new StoreFindingService(index, checkWritable);
   }
 
   /**

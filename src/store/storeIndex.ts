@@ -172,5 +172,6 @@ function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): T
     current: tableOf('current'),
     closure: tableOf('closure'),
     referrer: tableOf('referrer'),
+    finding: tableOf('finding'),
   };
 }

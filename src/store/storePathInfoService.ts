@@ -2,15 +2,18 @@
 import { EMPTY } from '../bytes.ts';
 import { Digest } from '../castore/digest.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
-import type { PathInfoOptions, PathInfoService } from '../pathinfo/pathInfoService.ts';
+import type { PathInfoOptions } from '../pathinfo/pathInfoService.ts';
+import { type PreferResult, preferVariant } from '../pathinfo/preferVariant.ts';
+import type { VariantService } from '../pathinfo/variantService.ts';
 import type { CommitQueue } from './commitQueue.ts';
 import { decodePathInfo } from './pathInfoCodec.ts';
 import { variantRowKey } from './schema.ts';
-import type { Tables } from './storeIndex.ts';
+import type { StoreIndex, Tables } from './storeIndex.ts';
 import type { VariantTable } from './variantTable.ts';
 
 /** The PathInfos of a store. */
-export class StorePathInfoService implements PathInfoService {
+export class StorePathInfoService implements VariantService {
+  readonly #index: StoreIndex;
   readonly #tables: Tables;
   readonly #variants: VariantTable;
   readonly #commits: CommitQueue;
@@ -18,12 +21,13 @@ export class StorePathInfoService implements PathInfoService {
 
   /** @param checkWritable throws when the store takes no writes */
   constructor(
-    tables: Tables,
+    index: StoreIndex,
     variants: VariantTable,
     commits: CommitQueue,
     checkWritable: () => void,
   ) {
-    this.#tables = tables;
+    this.#index = index;
+    this.#tables = index.tables;
     this.#variants = variants;
     this.#commits = commits;
     this.#checkWritable = checkWritable;
@@ -80,6 +84,17 @@ export class StorePathInfoService implements PathInfoService {
     options?.signal?.throwIfAborted();
     this.#checkWritable();
     return await this.#commits.putAll(pathInfos);
+  }
+
+  async prefer(
+    digest: Uint8Array,
+    closureDigest: Digest,
+    options?: PathInfoOptions,
+  ): Promise<PreferResult> {
+    options?.signal?.throwIfAborted();
+    this.#checkWritable();
+    const wanted = { digest, closureDigest };
+    return await this.#index.transaction(() => preferVariant(this.#variants, wanted));
   }
 
   async *list(options?: PathInfoOptions): AsyncGenerator<PathInfo> {
