@@ -43,6 +43,23 @@ export function textResponse(
   });
 }
 
+/** What is not here may be the next moment: that it is not is never to be remembered. */
+export const NOT_REMEMBERED = { 'cache-control': 'no-store' } as const;
+
+/** 404. */
+export function notFoundResponse(request: CacheRequest): CacheResponse {
+  return textResponse(request, 404, 'not found', NOT_REMEMBERED);
+}
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/** 405 for what would change something; `undefined` for `GET` and `HEAD`. */
+export function methodRefusal(request: CacheRequest): CacheResponse | undefined {
+  if (METHODS.has(request.method)) return undefined;
+  const allow = [...METHODS].join(', ');
+  return textResponse(request, 405, `only ${allow}`, { allow });
+}
+
 /** An answer that is in memory. `HEAD` gets its headers alone. */
 export function bytesResponse(
   request: CacheRequest,

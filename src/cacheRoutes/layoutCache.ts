@@ -4,6 +4,7 @@ import type { Node } from '../castore/node.ts';
 import type { Limits } from '../limits.ts';
 import type { DirectorySource } from '../render/fetchDirectory.ts';
 import { NarLayout } from '../render/layout.ts';
+import { WeightedLru } from './weightedLru.ts';
 
 /** How many directories the layouts that are kept may have together: some 150 bytes each. */
 const DEFAULT_MAX_DIRECTORIES = 100_000;
@@ -12,9 +13,7 @@ const DEFAULT_MAX_DIRECTORIES = 100_000;
 export class LayoutCache {
   readonly #source: DirectorySource;
   readonly #limits: Limits | undefined;
-  readonly #maxDirectories: number;
-  readonly #layouts = new Map<string, NarLayout>();
-  #directories = 0;
+  readonly #layouts: WeightedLru<NarLayout>;
 
   constructor(
     source: DirectorySource,
@@ -23,7 +22,7 @@ export class LayoutCache {
   ) {
     this.#source = source;
     this.#limits = limits;
-    this.#maxDirectories = maxDirectories;
+    this.#layouts = new WeightedLru(maxDirectories, ({ directoryCount }) => directoryCount);
   }
 
   /** @throws LIMIT_EXCEEDED, DIRECTORY_MISSING */
@@ -31,21 +30,10 @@ export class LayoutCache {
     const options = { signal, limits: this.#limits };
     if (node.type !== 'directory') return NarLayout.of(node, this.#source, options);
     const { key } = node.digest;
-    const layout = this.#layouts.get(key) ?? (await NarLayout.of(node, this.#source, options));
-    this.#drop(key); // to come last again
+    const kept = this.#layouts.get(key);
+    if (kept !== undefined) return kept;
+    const layout = await NarLayout.of(node, this.#source, options);
     this.#layouts.set(key, layout);
-    this.#directories += layout.directoryCount;
-    for (const oldest of this.#layouts.keys()) {
-      if (this.#directories <= this.#maxDirectories) break;
-      this.#drop(oldest);
-    }
     return layout;
-  }
-
-  #drop(key: string): void {
-    const layout = this.#layouts.get(key);
-    if (layout === undefined) return;
-    this.#layouts.delete(key);
-    this.#directories -= layout.directoryCount;
   }
 }

@@ -13,7 +13,8 @@ export interface RangedContent {
 }
 
 const ONE_YEAR_SECONDS = 365 * 24 * 60 * 60;
-const FOREVER = `public, max-age=${ONE_YEAR_SECONDS}, immutable`;
+/** `Cache-Control` of what never changes. */
+export const FOREVER = `public, max-age=${ONE_YEAR_SECONDS}, immutable`;
 
 /** 200, 206, 304 or 416, as the request's conditions and range want it. */
 export function rangeResponse(request: CacheRequest, content: RangedContent): CacheResponse {

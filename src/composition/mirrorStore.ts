@@ -1,0 +1,58 @@
+/** An embedded store with binary caches above it. */
+import { NixHTTPPathInfoService, type NixHTTPPathInfoServiceOptions } from '../httpService.ts';
+import { openUpstreams } from '../ingest/openUpstreams.ts';
+import type { Store } from '../store/store.ts';
+import { DEFAULT_SUBSTITUTER } from './defaults.ts';
+import { openStore } from './openStore.ts';
+
+/** Where to keep what, and what may be said about the upstreams. */
+export type MirrorSettings = Pick<
+  NixHTTPPathInfoServiceOptions,
+  | 'trustedKeys'
+  | 'checkSignatures'
+  | 'frankenbuild'
+  | 'allowUnknown'
+  | 'walkLimits'
+  | 'limits'
+  | 'netrc'
+> & {
+  /** Made if it is not there. */
+  readonly storeDirectory: string;
+  /** URLs, directories or zip files; the default substituter when there is none. */
+  readonly from: readonly string[];
+};
+
+/** What is open; disposing of it closes the store, too. */
+export interface MirrorStore extends AsyncDisposable {
+  readonly store: Store;
+  /** Brings what it is asked for into the store. */
+  readonly upstreams: NixHTTPPathInfoService;
+}
+
+/**
+ * Opens the upstreams and the store.
+ * @throws UPSTREAM_URL_INVALID before a store is made; one that is only not there now is no error
+ * @throws STORE_VERSION | STORE_INVALID | STORE_FAILED
+ */
+export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorStore> {
+  const { storeDirectory, from, ...others } = settings;
+  await using opened = new AsyncDisposableStack();
+  const addresses = from.length > 0 ? from : [DEFAULT_SUBSTITUTER];
+  const baseUrl = await openUpstreams(addresses, others);
+  // the service closes those that it has used, and closing them twice does no harm
+  for (const upstream of baseUrl) opened.use(upstream);
+  const store = opened.use(await openStore(storeDirectory));
+  const upstreams = opened.use(
+    new NixHTTPPathInfoService({
+      ...others,
+      baseUrl,
+      blobService: store.blobs,
+      directoryService: store.directories,
+      pathInfoService: store.pathInfos,
+      findings: store.findings,
+      contentByNarHash: async (narHash) => store.contentByNarHash(narHash),
+    }),
+  );
+  const owned = opened.move();
+  return { store, upstreams, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
