@@ -1,0 +1,91 @@
+/**
+ * The public API: bring Nix binary caches into a content-addressed store, and take them out again.
+ */
+export {
+  type BinaryCacheOptions,
+  BinaryCacheRoutes,
+} from './cacheRoutes/binaryCacheRoutes.ts';
+export { CacheFiles } from './cacheRoutes/cacheFiles.ts';
+export type { CacheRequest, CacheResponse, HttpRoutes } from './cacheRoutes/http.ts';
+export {
+  type PinnedClosureOptions,
+  PinnedClosureRoutes,
+  pinnedClosurePath,
+} from './cacheRoutes/pinnedClosureRoutes.ts';
+export { routesByPrefix } from './cacheRoutes/routesByPrefix.ts';
+export type {
+  BlobService,
+  BlobStat,
+  BlobWriter,
+  Chunk,
+  ChunkedBlob,
+  ChunkedBlobWriter,
+  ChunkRef,
+  EncodedChunk,
+  ReadBlobOptions,
+  ServiceOptions,
+} from './castore/blobService.ts';
+export { Digest } from './castore/digest.ts';
+export { Directory, type DirectoryEntry, decodeEntry, encodeEntry } from './castore/directory.ts';
+export type { DirectoryPutter, DirectoryService } from './castore/directoryService.ts';
+export { MemoryBlobService } from './castore/memoryBlobService.ts';
+export { MemoryDirectoryService } from './castore/memoryDirectoryService.ts';
+export { DirectoryNode, equalNodes, FileNode, type Node, SymlinkNode } from './castore/node.ts';
+export {
+  type ClosureChange,
+  type ClosureDiff,
+  diffClosures,
+} from './diff/closureDiff.ts';
+export type { NodeChange } from './diff/nodeChange.ts';
+export { diffNodes } from './diff/nodeDiff.ts';
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorFacts,
+  isNarthexError,
+  NarthexError,
+} from './errors.ts';
+export { Hash, type HashAlgorithm } from './hash.ts';
+export {
+  type IngestEvent,
+  type IngestOptions,
+  NixHTTPPathInfoService,
+  type NixHTTPPathInfoServiceOptions,
+} from './httpService.ts';
+export type { WalkLimits, WalkResult, WantedPath } from './ingest/closureWalk.ts';
+export { FRANKENBUILD_POLICIES, type FrankenbuildPolicy } from './ingest/frankenbuild.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { ContentAddress } from './narinfo/contentAddress.ts';
+export { fingerprint } from './narinfo/fingerprint.ts';
+export type { NarInfo } from './narinfo/narinfo.ts';
+export { parseNarInfo } from './narinfo/parse.ts';
+export { renderNarInfo } from './narinfo/render.ts';
+export { Claim, type ClaimFields, type Verification } from './pathinfo/claim.ts';
+export { type ClosureMember, walkClosure } from './pathinfo/closure.ts';
+export { closureDigest } from './pathinfo/closureDigest.ts';
+export type { Finding, FindingService, FindingSide, KeptFinding } from './pathinfo/finding.ts';
+export { MemoryFindingService } from './pathinfo/memoryFindingService.ts';
+export { MemoryPathInfoService } from './pathinfo/memoryPathInfoService.ts';
+export { type Evidence, PathInfo, type ReferenceContent } from './pathinfo/pathInfo.ts';
+export {
+  IngestContext,
+  type PathInfoOptions,
+  type PathInfoService,
+} from './pathinfo/pathInfoService.ts';
+export type { PreferConflict, PreferResult, VariantSwitch } from './pathinfo/preferVariant.ts';
+export type { VariantService } from './pathinfo/variantService.ts';
+export { lookup } from './render/lookup.ts';
+export { renderNar } from './render/renderNar.ts';
+export { restore } from './render/restore.ts';
+export { type ListenOptions, listen, type RunningServer } from './server/httpServer.ts';
+export {
+  CACHE_NIXOS_ORG_KEY,
+  PublicKey,
+  parsePublicKeys,
+  SecretKey,
+  Signature,
+} from './signature.ts';
+export { Store, type StoreOptions } from './store/store.ts';
+export { parseStorePathQuery, StorePath, type StorePathQuery } from './storePath.ts';
+export { type OpenUpstreamOptions, openUpstream } from './upstream/openUpstream.ts';
+export type { Upstream, UpstreamFile } from './upstream/upstream.ts';
