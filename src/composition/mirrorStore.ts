@@ -50,7 +50,8 @@ export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorS
       directoryService: store.directories,
       pathInfoService: store.pathInfos,
       findings: store.findings,
-      contentByNarHash: async (narHash) => store.contentByNarHash(narHash),
+      contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+      recordContent: (narHash, content) => store.recordContent(narHash, content),
     }),
   );
   const owned = opened.move();

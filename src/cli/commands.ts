@@ -1,0 +1,19 @@
+/** All commands, each loaded when it is needed. */
+import type { Command } from './command.ts';
+
+/** Name → command, in the order in which help lists them. */
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  mirror: async () => (await import('./mirror.ts')).mirror,
+  serve: async () => (await import('./serve.ts')).serve,
+  info: async () => (await import('./info.ts')).info,
+  closure: async () => (await import('./closure.ts')).closure,
+  ls: async () => (await import('./ls.ts')).ls,
+  cat: async () => (await import('./cat.ts')).cat,
+  nar: async () => (await import('./nar.ts')).nar,
+  restore: async () => (await import('./restore.ts')).restore,
+  audit: async () => (await import('./audit.ts')).audit,
+  diff: async () => (await import('./diff.ts')).diff,
+  variants: async () => (await import('./variants.ts')).variants,
+  prefer: async () => (await import('./prefer.ts')).prefer,
+  stats: async () => (await import('./stats.ts')).stats,
+};
