@@ -7,12 +7,17 @@ import type { BlobService } from './castore/blobService.ts';
 import type { Digest } from './castore/digest.ts';
 import type { DirectoryService } from './castore/directoryService.ts';
 import { NarthexError } from './errors.ts';
-import { ClosureIngest, type IngestEvent } from './ingest/closureIngest.ts';
+import { ClosureIngest } from './ingest/closureIngest.ts';
 import type { WalkLimits, WalkResult, WantedPath } from './ingest/closureWalk.ts';
 import type { FrankenbuildPolicy } from './ingest/frankenbuild.ts';
+import type { IngestEvent } from './ingest/ingestEvent.ts';
 import { openUpstreams, type UpstreamAddress } from './ingest/openUpstreams.ts';
 import { PresenceCheck } from './ingest/presence.ts';
-import { type ContentByNarHash, UpstreamIngest } from './ingest/upstreamIngest.ts';
+import {
+  type ContentByNarHash,
+  UpstreamIngest,
+  type UpstreamIngestOptions,
+} from './ingest/upstreamIngest.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { FindingService } from './pathinfo/finding.ts';
 import type { PathInfo } from './pathinfo/pathInfo.ts';
@@ -57,6 +62,8 @@ export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
    * computed from the content itself may be in it.
    */
   readonly contentByNarHash?: ContentByNarHash | undefined;
+  /** Told what a NAR holds, once that is stored: what {@link contentByNarHash} may find later. */
+  readonly recordContent?: UpstreamIngestOptions['recordContent'];
   /** What is done where the upstream's world and ours differ; `off` by default. */
   readonly frankenbuild?: FrankenbuildPolicy | undefined;
   /** With `reject`: lets pass what an upstream does not have or could not be asked about. */
@@ -69,7 +76,7 @@ export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
   readonly walkLimits?: Partial<WalkLimits> | undefined;
 }
 
-export type { IngestEvent } from './ingest/closureIngest.ts';
+export type { IngestEvent } from './ingest/ingestEvent.ts';
 
 /** What an ingest takes besides the options of every call. */
 export interface IngestOptions extends PathInfoOptions {
@@ -96,6 +103,7 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
       blobService: options.blobService,
       directoryService: options.directoryService,
       contentByNarHash: options.contentByNarHash,
+      recordContent: options.recordContent,
       rememberNarInfos: policy !== 'off',
     });
     this.#closures = new ClosureIngest({

@@ -8,35 +8,39 @@
  * lacks and we too is brought in from the others first.
  */
 import { NarthexError } from '../errors.ts';
-import type { Finding, FindingService } from '../pathinfo/finding.ts';
-import { type Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
+import type { FindingService } from '../pathinfo/finding.ts';
+import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import type { IngestContext, PathInfoService } from '../pathinfo/pathInfoService.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { StorePath } from '../storePath.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { ClosureWalk, type WalkEvent, type WalkLimits, type WalkSteps } from './closureWalk.ts';
+import { coherentPart } from './coherentPart.ts';
 import { drain } from './drain.ts';
 import {
-  evidenceOf,
+  confirmedBy,
   type FrankenbuildPolicy,
   findingsOf,
-  matchVariants,
+  type PlanningPolicy,
   rejectUnlessSame,
 } from './frankenbuild.ts';
-import { comparePlan, type Plan, sameClaim } from './plan.ts';
+import { type IngestEvent, onceKeyOf } from './ingestEvent.ts';
+import { comparePlan, type Plan } from './plan.ts';
+import { plannedSteps } from './plannedSteps.ts';
 import { PresenceCheck } from './presence.ts';
 import { Queue } from './queue.ts';
 import type { UpstreamIngest, UpstreamNarInfo } from './upstreamIngest.ts';
+import { matchVariants, narInfoOfClaim, withStandIns } from './variantWorld.ts';
 import type { WalkResult, WantedPath } from './walkItem.ts';
-import { gatherWorld, type World } from './world.ts';
+import { gatherWorld, outcomeOfError, type UnknownPath, type World } from './world.ts';
 
-/** What an ingest tells while it goes. */
-export type IngestEvent =
-  | WalkEvent
-  /** So many more bytes of the path's NAR have come. */
-  | { readonly type: 'progress'; readonly baseName: string; readonly narBytes: number }
-  /** The upstream means another content than is here. */
-  | { readonly type: 'finding'; readonly finding: Finding };
+/**
+ * How often a closure may go from one upstream to another for what the first lacks: each time the
+ * next upstream is asked for its world. Layered caches need two or three.
+ */
+const MOST_TURNS = 16;
+/** How often what is here is read again because somebody wrote meanwhile. */
+const MOST_READS = 3;
 
 /** What a {@link ClosureIngest} is made of. */
 export interface ClosureIngestOptions {
@@ -75,14 +79,12 @@ export class ClosureIngest {
    * @throws the signal's reason
    */
   async run(wanted: readonly WantedPath[], options: RunOptions): Promise<WalkResult[]> {
+    const { policy } = this.#options;
     const run = new Run(this.#options, options);
-    return this.#options.policy === 'off'
-      ? await run.walk(wanted, run.steps())
-      : await run.planned(wanted, this.#options.policy, new Set());
+    return policy === 'off' ? await run.unplanned(wanted) : await run.planned(wanted, policy);
   }
 }
 
-type Planning = Exclude<FrankenbuildPolicy, 'off'>;
 type Steps = WalkSteps<UpstreamNarInfo>;
 
 /** A wanted path and where it comes from. */
@@ -93,25 +95,61 @@ interface Source {
   readonly error: NarthexError | undefined;
 }
 
+/** Wanted paths that one upstream lacks, on the way through several. */
+interface Turn {
+  /** The upstream that is not asked. */
+  readonly lacking: Upstream | undefined;
+  readonly number: number;
+}
+
 /** One call of {@link ClosureIngest.run}. */
 class Run {
   readonly #ingest: ClosureIngestOptions;
   readonly #options: RunOptions;
-  readonly #presence: PresenceCheck;
+  /** What was told already: worlds overlap. */
+  readonly #told = new Set<string>();
 
   constructor(ingest: ClosureIngestOptions, options: RunOptions) {
-    const { signal, context } = options;
     this.#ingest = ingest;
     this.#options = options;
-    this.#presence = new PresenceCheck(ingest.hierarchy, ingest.trust, { signal, context });
   }
 
-  /** The steps of a walk that goes by no plan. */
-  steps(): Steps {
+  /** A walk that goes by no plan. */
+  async unplanned(wanted: readonly WantedPath[]): Promise<WalkResult[]> {
+    const presence = this.#presence();
+    const steps = {
+      ...this.#steps(),
+      findPresent: (path: WantedPath) => presence.find(path.digest),
+    };
+    return await this.#walk(wanted, steps, this.#options.onEvent);
+  }
+
+  async planned(
+    wanted: readonly WantedPath[],
+    policy: PlanningPolicy,
+    turn: Turn = { lacking: undefined, number: 0 },
+  ): Promise<WalkResult[]> {
+    const sources = await this.#sourcesOf(wanted, turn.lacking);
+    const results = new Map<WantedPath, WalkResult>();
+    const groups = Map.groupBy(sources, ({ found }) => found?.upstream);
+    for (const [upstream, group] of groups) {
+      const outcomes =
+        upstream === undefined
+          ? await this.#withoutUpstream(group, policy, turn.number)
+          : await this.#inWorldOf(upstream, group, policy, turn.number);
+      for (const [i, { wanted: path }] of group.entries()) {
+        const outcome = outcomes[i];
+        if (outcome !== undefined) results.set(path, outcome);
+      }
+    }
+    return wanted.map((path) => results.get(path) ?? { outcome: 'absent' });
+  }
+
+  /** The steps of all walks; each looks in its own way for what is here. */
+  #steps(): Omit<Steps, 'findPresent'> {
     const { upstreams, hierarchy } = this.#ingest;
     const { signal, context, onEvent } = this.#options;
     return {
-      findPresent: (path) => this.#presence.find(path.digest),
       findNarInfo: (path) => upstreams.findNarInfo(path, signal),
       ingestContent: (found) => {
         const { baseName } = found.narInfo.storePath;
@@ -123,49 +161,44 @@ class Run {
     };
   }
 
-  async walk(
+  async #walk(
     wanted: readonly WantedPath[],
     steps: Steps,
-    onEvent: ((event: WalkEvent) => void) | undefined = this.#options.onEvent,
+    onEvent: ((event: WalkEvent) => void) | undefined,
   ): Promise<WalkResult[]> {
     const { signal } = this.#options;
     const walk = new ClosureWalk(steps, { limits: this.#ingest.walkLimits, signal, onEvent });
     return await walk.run(wanted);
   }
 
-  /** @param except upstreams that are not asked: their worlds lack what is wanted */
-  async planned(
-    wanted: readonly WantedPath[],
-    policy: Planning,
-    except: ReadonlySet<Upstream>,
-  ): Promise<WalkResult[]> {
-    const sources = await this.#sourcesOf(wanted, except);
-    const results = new Map<WantedPath, WalkResult>();
-    const groups = Map.groupBy(sources, ({ found }) => found?.upstream);
-    for (const [upstream, group] of groups) {
-      const outcomes =
-        upstream === undefined
-          ? await this.#withoutUpstream(group, policy)
-          : await this.#inWorldOf(upstream, group, policy, except);
-      for (const [i, { wanted: path }] of group.entries()) {
-        const outcome = outcomes[i];
-        if (outcome !== undefined) results.set(path, outcome);
-      }
-    }
-    return wanted.map((path) => results.get(path) ?? { outcome: 'absent' });
+  /** Tells an event; the end of a path, or a finding, only the first time that a walk comes to it. */
+  #tell(event: IngestEvent): void {
+    const key = onceKeyOf(event);
+    if (key !== undefined && this.#told.size === this.#told.add(key).size) return;
+    this.#options.onEvent?.(event);
+  }
+
+  /** A new one for each look: what it refused may be verified by what was brought in since. */
+  #presence(): PresenceCheck {
+    const { hierarchy, trust } = this.#ingest;
+    const { signal, context } = this.#options;
+    return new PresenceCheck(hierarchy, trust, { signal, context });
   }
 
   async #sourcesOf(
     wanted: readonly WantedPath[],
-    except: ReadonlySet<Upstream>,
+    lacking: Upstream | undefined,
   ): Promise<Source[]> {
     const { upstreams, walkLimits } = this.#ingest;
+    const { signal } = this.#options;
+    const except = new Set(lacking === undefined ? [] : [lacking]);
     const sources = new Map<WantedPath, Source>();
-    await drain(queueOf(wanted), walkLimits.narinfosInFlight, async (path) => {
+    await drain(Queue.of(wanted), walkLimits.narinfosInFlight, async (path) => {
       try {
-        const found = await upstreams.findNarInfo(path, this.#options.signal, except);
+        const found = await upstreams.findNarInfo(path, signal, except);
         sources.set(path, { wanted: path, found, error: undefined });
       } catch (error) {
+        signal?.throwIfAborted();
         if (!(error instanceof NarthexError)) throw error;
         sources.set(path, { wanted: path, found: undefined, error });
       }
@@ -174,193 +207,197 @@ class Run {
   }
 
   /** What no upstream has, or none could be asked about, is what is here. */
-  async #withoutUpstream(group: readonly Source[], policy: Planning): Promise<WalkResult[]> {
+  async #withoutUpstream(
+    group: readonly Source[],
+    policy: PlanningPolicy,
+    turn: number,
+  ): Promise<WalkResult[]> {
     const { allowUnknown } = this.#ingest;
+    const presence = this.#presence();
     const errors = new Map(group.map(({ wanted, error }) => [wanted.hashPart, error]));
-    return await this.walk(
-      group.map(({ wanted }) => wanted),
-      {
-        ...this.steps(),
-        findPresent: async (path) => {
+    const steps: Steps = {
+      ...this.#steps(),
+      findPresent: async (path) => {
+        const present = await presence.find(path.digest);
+        if (policy === 'reject' && present !== undefined) {
           const error = errors.get(path.hashPart);
-          const present = await this.#presence.find(path.digest);
-          // what is here cannot be compared with anything
-          if (policy === 'reject' && present !== undefined && !allowUnknown) {
-            const entry = { storePath: present.storePath, outcome: 'absent', error } as const;
-            const planned = { entry, ours: present, outcome: entry.outcome } as const;
-            rejectUnlessSame(
-              {
-                referrer: undefined,
-                planned: { ...planned, differing: undefined, whole: false },
-                upstream: 'any upstream',
-              },
-              allowUnknown,
-            );
-          }
-          return present;
-        },
-        findNarInfo: async (path) => {
-          const error = errors.get(path.hashPart);
-          if (error !== undefined) throw error;
-          return undefined;
-        },
+          const entry = unknownPath(present.storePath, error);
+          const planned = { entry, ours: present, outcome: entry.outcome, whole: false };
+          rejectUnlessSame(
+            {
+              referrer: undefined,
+              planned: { ...planned, decidedBy: undefined },
+              upstream: undefined,
+            },
+            allowUnknown,
+          );
+        }
+        return present;
       },
-    );
+      findNarInfo: async (path) => {
+        const error = errors.get(path.hashPart);
+        if (error !== undefined) throw error;
+        return undefined;
+      },
+    };
+    const wanted = group.map(({ wanted: path }) => path);
+    return await this.#walk(wanted, steps, (event) => {
+      // the walk that needs it fails with it, and may know better why
+      if (turn === 0 || event.type !== 'failed') this.#tell(event);
+    });
   }
 
   async #inWorldOf(
     upstream: Upstream,
     group: readonly Source[],
-    policy: Planning,
-    except: ReadonlySet<Upstream>,
+    policy: PlanningPolicy,
+    turn: number,
   ): Promise<WalkResult[]> {
-    const { upstreams, walkLimits } = this.#ingest;
+    const { upstreams, walkLimits, hierarchy, allowUnknown } = this.#ingest;
+    const { signal, context } = this.#options;
     const roots = group.flatMap(({ found }) => found ?? []);
     const world = await gatherWorld(
       roots,
-      (path) => upstreams.askNarInfo(upstream, path, this.#options.signal),
+      (path) => upstreams.askNarInfo(upstream, path, signal),
       walkLimits.narinfosInFlight,
     );
-    const ours = await this.#oursOf([...world.values()].map(({ storePath }) => storePath));
-    await this.#bringMissing(world, ours, policy, new Set([...except, upstream]));
-    const plan = comparePlan(world, ours);
-    const used = new Map<string, PathInfo>();
-    const results = await this.walk(
+    const { ours, errors, presence } = await this.#bringMissing(world, policy, upstream, turn);
+    const comparable =
+      policy === 'variant'
+        ? await withStandIns({ world, ours }, hierarchy, { signal, context })
+        : { world, ours };
+    const plan = comparePlan(comparable.world, comparable.ours);
+    const accepts = async (pathInfo: PathInfo) => (await presence.accept(pathInfo)) !== undefined;
+    const matched =
+      policy === 'variant'
+        ? await matchVariants(plan, hierarchy, accepts, { signal, context })
+        : undefined;
+    const walked = new Map<string, PathInfo>();
+    const steps = plannedSteps(this.#steps(), {
+      plan,
+      roots: new Set(roots),
+      policy,
+      allowUnknown,
+      upstream: upstream.url,
+      matched,
+      foundHere: ({ claim }) => ({
+        narInfo: narInfoOfClaim(claim),
+        verification: claim.verification,
+        origin: claim.origin ?? upstream.url,
+        upstream,
+      }),
+      errors,
+    });
+    const results = await this.#walk(
       roots.map(({ narInfo }) => narInfo.storePath),
-      await this.#plannedSteps(plan, new Set(roots), policy, upstream.url),
+      steps,
       (event) => {
         if (event.type === 'present' || event.type === 'kept') {
-          used.set(event.pathInfo.storePath.baseName, event.pathInfo);
+          walked.set(event.pathInfo.storePath.baseName, event.pathInfo);
         }
-        this.#options.onEvent?.(event);
+        this.#tell(event);
       },
     );
-    if (policy === 'report') await this.#report(plan, new Set(roots), used, upstream.url);
-    return results;
+    const used = (name: string) =>
+      walked.get(name) ?? (matched === undefined ? plan.get(name)?.ours : matched.get(name));
+    if (policy === 'report') await this.#report(plan, roots, used, upstream.url);
+    return await this.#confirm(plan, used, policy, results);
   }
 
   /** What is here at present and good enough, by base name. */
-  async #oursOf(paths: readonly StorePath[]): Promise<Map<string, PathInfo>> {
-    const ours = new Map<string, PathInfo>();
-    await drain(queueOf(paths), this.#ingest.walkLimits.narinfosInFlight, async (path) => {
-      const present = await this.#presence.find(path.digest);
-      if (present?.storePath.equals(path)) ours.set(path.baseName, present);
-    });
-    return ours;
-  }
-
-  /** Brings in what neither the upstream's world nor ours has, from the other upstreams. */
-  async #bringMissing(
-    world: World<UpstreamNarInfo>,
-    ours: Map<string, PathInfo>,
-    policy: Planning,
-    except: ReadonlySet<Upstream>,
-  ): Promise<void> {
-    const missing = [...world.values()].filter(
-      ({ outcome, storePath }) => outcome !== 'known' && !ours.has(storePath.baseName),
-    );
-    if (missing.length === 0 || !(await this.#ingest.upstreams.hasOthers(except))) return;
-    const results = await this.planned(
-      missing.map(({ storePath }) => storePath),
-      policy,
-      except,
-    );
-    for (const [i, { storePath }] of missing.entries()) {
-      const result = results[i];
-      // what failed fails again in the walk, where it is told
-      if (result?.outcome === 'kept') ours.set(storePath.baseName, result.pathInfo);
+  async #oursOf(world: World, presence: PresenceCheck): Promise<Map<string, PathInfo>> {
+    for (let reads = 1; ; reads++) {
+      const paths = Queue.of(Array.from(world.values(), ({ storePath }) => storePath));
+      const read = new Map<string, PathInfo>();
+      await drain(paths, this.#ingest.walkLimits.narinfosInFlight, async (path) => {
+        const present = await presence.find(path.digest);
+        if (present?.storePath.equals(path)) read.set(path.baseName, present);
+      });
+      const coherent = coherentPart(read, world);
+      if (coherent.size === read.size || reads === MOST_READS) return coherent;
     }
   }
 
-  async #plannedSteps(
-    plan: Plan<UpstreamNarInfo>,
-    roots: ReadonlySet<UpstreamNarInfo>,
-    policy: Planning,
-    upstream: string,
-  ): Promise<Steps> {
-    const { hierarchy, allowUnknown } = this.#ingest;
-    const { signal, context } = this.#options;
-    const plannedOf = (path: WantedPath) => plan.get(`${path.hashPart}-${path.name}`);
-    const matched =
-      policy === 'variant'
-        ? await matchVariants(
-            plan,
-            hierarchy,
-            async (pathInfo) => (await this.#presence.accept(pathInfo)) !== undefined,
-            { signal, context },
-          )
-        : undefined;
-    return {
-      ...this.steps(),
-      findPresent: async (path) => {
-        const planned = plannedOf(path);
-        if (planned === undefined) return undefined;
-        if (matched !== undefined) return matched.get(planned.entry.storePath.baseName);
-        const { entry, ours } = planned;
-        if (policy === 'reject' && entry.outcome === 'known' && roots.has(entry.found)) {
-          rejectUnlessSame({ referrer: undefined, planned, upstream }, allowUnknown);
-        }
-        return ours;
-      },
-      findNarInfo: async (path) => {
-        const entry = plannedOf(path)?.entry;
-        if (entry === undefined) return undefined;
-        if (entry.outcome !== 'known') {
-          if (entry.error !== undefined) throw entry.error;
-          return undefined;
-        }
-        if (policy === 'reject') {
-          for (const { baseName } of entry.references) {
-            const planned = plan.get(baseName);
-            if (planned === undefined) continue;
-            rejectUnlessSame({ referrer: entry.storePath, planned, upstream }, allowUnknown);
-          }
-        }
-        return entry.found;
-      },
-      evidenceOf: (baseName) => evidenceOf(plan.get(baseName), policy),
-    };
+  /**
+   * What is here of a world, after what neither the upstream nor we have was brought in from the other
+   * upstreams; and why that failed, by base name.
+   */
+  async #bringMissing(
+    world: World<UpstreamNarInfo>,
+    policy: PlanningPolicy,
+    lacking: Upstream,
+    turn: number,
+  ) {
+    const presence = this.#presence();
+    const ours = await this.#oursOf(world, presence);
+    const errors = new Map<string, unknown>();
+    const missing = [...world.values()].filter(
+      (entry) => !ours.has(entry.storePath.baseName) && this.#isWorthBringing(entry, policy),
+    );
+    const others =
+      missing.length > 0 && turn < MOST_TURNS
+        ? await this.#ingest.upstreams.hasOthers(new Set([lacking]))
+        : false;
+    if (!others) return { ours, errors, presence };
+    const wanted = missing.map(({ storePath }) => storePath);
+    const results = await this.planned(wanted, policy, { lacking, number: turn + 1 });
+    // what was brought in may have brought in other paths of this world
+    const presenceNow = this.#presence();
+    const oursNow = await this.#oursOf(world, presenceNow);
+    for (const [i, { baseName }] of wanted.entries()) {
+      const result = results[i];
+      if (result?.outcome === 'failed') errors.set(baseName, result.error);
+      // it may be here without being current
+      if (result?.outcome === 'kept' && !oursNow.has(baseName)) {
+        oursNow.set(baseName, result.pathInfo);
+      }
+    }
+    return { ours: oursNow, errors, presence: presenceNow };
   }
 
-  /** Keeps the findings, and marks the edges of what was here already that proved to be the same. */
+  /** Whether it helps to have a path from somewhere else; what `reject` refuses anyway does not. */
+  #isWorthBringing({ outcome }: { outcome: string }, policy: PlanningPolicy): boolean {
+    if (outcome === 'known') return false;
+    return policy !== 'reject' || (this.#ingest.allowUnknown && outcome !== 'unverified');
+  }
+
+  /** Keeps and tells the findings. */
   async #report(
     plan: Plan<UpstreamNarInfo>,
-    roots: ReadonlySet<UpstreamNarInfo>,
-    walked: ReadonlyMap<string, PathInfo>,
+    roots: readonly UpstreamNarInfo[],
+    used: (baseName: string) => PathInfo | undefined,
     upstream: string,
   ): Promise<void> {
-    const { findings: service, hierarchy, now } = this.#ingest;
-    const { signal, context, onEvent } = this.#options;
-    const used = (name: string) => walked.get(name) ?? plan.get(name)?.ours;
-    const names = new Set([...roots].map(({ narInfo }) => narInfo.storePath.baseName));
+    const { findings: service, now } = this.#ingest;
+    const { signal } = this.#options;
+    const names = new Set(roots.map(({ narInfo }) => narInfo.storePath.baseName));
     const findings = findingsOf(plan, names, used, upstream);
     if (findings.length > 0) await service?.recordFindings(findings, now(), { signal });
-    for (const finding of findings) onEvent?.({ type: 'finding', finding });
-    const confirmed = [...plan].flatMap(([name, { entry }]) => {
-      const pathInfo = used(name);
-      if (pathInfo === undefined || entry.outcome !== 'known') return [];
-      return sameClaim(entry, pathInfo) ? (withConfirmedEdges(pathInfo, plan) ?? []) : [];
+    for (const finding of findings) this.#tell({ type: 'finding', finding });
+  }
+
+  /** Keeps what is known now of edges that were there already, also in the results. */
+  async #confirm(
+    plan: Plan<UpstreamNarInfo>,
+    used: (baseName: string) => PathInfo | undefined,
+    policy: PlanningPolicy,
+    results: readonly WalkResult[],
+  ): Promise<WalkResult[]> {
+    const { signal, context } = this.#options;
+    const confirmed = confirmedBy(plan, used, policy);
+    if (confirmed.length === 0) return [...results];
+    const kept = await this.#ingest.hierarchy.putAll(confirmed, { signal, context });
+    const byName = new Map(kept.map((pathInfo) => [pathInfo.storePath.baseName, pathInfo]));
+    return results.map((result) => {
+      if (result.outcome !== 'kept') return result;
+      const better = byName.get(result.pathInfo.storePath.baseName);
+      return better === undefined ? result : { outcome: 'kept', pathInfo: better };
     });
-    if (confirmed.length > 0) await hierarchy.putAll(confirmed, { signal, context });
   }
 }
 
-/** The PathInfo with those unchecked edges marked that the plan finds to be the same. */
-function withConfirmedEdges(pathInfo: PathInfo, plan: Plan): PathInfo | undefined {
-  let changed = false;
-  const references = new Map(
-    Array.from(pathInfo.references, ([name, content]) => {
-      const confirmed = content.evidence === 'unchecked' && plan.get(name)?.outcome === 'same';
-      changed ||= confirmed;
-      const evidence: Evidence = confirmed ? 'same' : content.evidence;
-      return [name, { ...content, evidence }] as const;
-    }),
-  );
-  return changed ? new PathInfo(pathInfo.claim, pathInfo.node, references) : undefined;
-}
-
-function queueOf<T>(items: Iterable<T>): Queue<T> {
-  const queue = new Queue<T>();
-  for (const item of items) queue.push(item);
-  return queue;
+/** A path of which no upstream told anything. */
+function unknownPath(storePath: StorePath, error: NarthexError | undefined): UnknownPath {
+  const outcome = error === undefined ? 'absent' : outcomeOfError(error);
+  return { outcome, storePath, error };
 }

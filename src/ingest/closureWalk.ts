@@ -16,6 +16,7 @@ import type { NarInfo } from '../narinfo/narinfo.ts';
 import type { Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
 import type { StorePath } from '../storePath.ts';
 import { Queue } from './queue.ts';
+import type { WalkEvent } from './walkEvent.ts';
 import {
   contentOf,
   culpritOf,
@@ -35,6 +36,7 @@ import {
   type WantedPath,
 } from './walkItem.ts';
 
+export type { WalkEvent } from './walkEvent.ts';
 export type { FoundNarInfo, WalkResult, WantedPath } from './walkItem.ts';
 
 /** What a walk does for each path; it decides only when. */
@@ -50,19 +52,6 @@ export interface WalkSteps<Found extends FoundNarInfo> {
   /** Keeps PathInfos, in the order given. */
   putAll(pathInfos: readonly PathInfo[]): Promise<readonly PathInfo[]>;
 }
-
-/** What a walk tells while it goes. */
-export type WalkEvent =
-  /** The path is there already. */
-  | { readonly type: 'present'; readonly pathInfo: PathInfo }
-  /** Its narinfo is verified; its content will be fetched. */
-  | { readonly type: 'found'; readonly narInfo: NarInfo; readonly origin: string }
-  | { readonly type: 'fetching'; readonly narInfo: NarInfo }
-  /** Its content is in; it is kept once its references are. */
-  | { readonly type: 'fetched'; readonly narInfo: NarInfo }
-  | { readonly type: 'kept'; readonly pathInfo: PathInfo }
-  /** It will not be kept; `path` is its base name, or its hash part where the name is not known. */
-  | { readonly type: 'failed'; readonly path: string; readonly error: unknown };
 
 /** How many paths a walk works on at once; both at least 1. */
 export interface WalkLimits {
@@ -92,7 +81,8 @@ export class ClosureWalk<Found extends FoundNarInfo> {
   /** By base name, and by hash part what was asked for without a name. */
   readonly #items = new Map<string, WalkItem<Found>>();
   readonly #toDiscover = new Queue<WalkItem<Found>>();
-  readonly #toFetch = new Queue<WalkItem<Found>>();
+  /** Taken from its end: what was found last is lowest, and is what the others wait for. */
+  readonly #toFetch: WalkItem<Found>[] = [];
   readonly #toPut = new Queue<WalkItem<Found>>();
   #discovering = 0;
   #fetching = 0;
@@ -178,7 +168,7 @@ export class ClosureWalk<Found extends FoundNarInfo> {
       this.#whenEnded(this.#guard(item, this.#discover(item)), () => this.#discovering--);
     }
     while (!this.#aborted && this.#fetching < this.#limits.narsInFlight) {
-      const item = this.#toFetch.shift();
+      const item = this.#toFetch.pop();
       if (item === undefined) break;
       if (item.failure !== undefined) continue; // a reference failed meanwhile
       this.#fetching++;

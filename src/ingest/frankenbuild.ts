@@ -9,10 +9,9 @@
  */
 import { NarthexError } from '../errors.ts';
 import type { Finding, FindingSide } from '../pathinfo/finding.ts';
-import type { Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
-import type { PathInfoOptions, PathInfoService } from '../pathinfo/pathInfoService.ts';
+import { type Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
 import type { StorePath } from '../storePath.ts';
-import { type Plan, type PlannedPath, sameClaim } from './plan.ts';
+import { type ComparedPath, type Plan, type PlannedPath, sameClaim } from './plan.ts';
 import type { FoundNarInfo } from './walkItem.ts';
 
 /** What is done where worlds differ. */
@@ -26,11 +25,11 @@ export const FRANKENBUILD_POLICIES: readonly FrankenbuildPolicy[] = [
   'variant',
 ];
 
+/** The policies that go by a plan. */
+export type PlanningPolicy = Exclude<FrankenbuildPolicy, 'off'>;
+
 /** How an edge to a planned path is marked. */
-export function evidenceOf(
-  planned: PlannedPath | undefined,
-  policy: Exclude<FrankenbuildPolicy, 'off'>,
-): Evidence {
+export function evidenceOf(planned: PlannedPath | undefined, policy: PlanningPolicy): Evidence {
   // with `variant` a path points into the upstream's own world, as far as that is known
   if (policy === 'variant') return planned?.whole === true ? 'same' : 'unchecked';
   switch (planned?.outcome) {
@@ -43,13 +42,13 @@ export function evidenceOf(
   }
 }
 
-/** Who asks for what, in an error or a finding about it. */
+/** Who asks for what, in an error about it. */
 interface Asked {
   /** `undefined` when the path itself was asked for. */
   readonly referrer: StorePath | undefined;
   readonly planned: PlannedPath;
-  /** URL of the upstream. */
-  readonly upstream: string;
+  /** URL of the upstream; `undefined` when it is about all of them. */
+  readonly upstream: string | undefined;
 }
 
 /**
@@ -59,86 +58,65 @@ interface Asked {
  */
 export function rejectUnlessSame(asked: Asked, allowUnknown: boolean): void {
   const { referrer, planned, upstream } = asked;
-  const { entry, outcome, ours } = planned;
+  const { entry, outcome, decidedBy = planned } = planned;
   if (outcome === 'same') return;
   if (allowUnknown && (outcome === 'absent' || outcome === 'unreachable')) return;
   const path = entry.storePath.absolute;
-  const theirs = entry.outcome === 'known' ? entry.found.narInfo.narHash : undefined;
   const what = referrer === undefined ? path : `${referrer.absolute} refers to ${path}, which`;
+  const { ours, theirs } = hashesOf(decidedBy);
   throw new NarthexError(
     'FRANKENBUILD_REJECTED',
-    `${what} ${explanation(planned, upstream)}`,
+    `${what} ${explanation(asked)}`,
     {
       storePath: (referrer ?? entry.storePath).absolute,
       reference: path,
       outcome,
-      differing: planned.differing?.absolute,
-      ours: ours?.claim.narHash.toNixbase32(),
-      theirs: theirs?.toNixbase32(),
+      decidedBy: decidedBy.entry.storePath.absolute,
+      ours,
+      theirs,
       upstream,
     },
-    entry.outcome === 'known' ? undefined : entry.error,
+    decidedBy.entry.outcome === 'known' ? undefined : decidedBy.entry.error,
   );
 }
 
-function explanation({ entry, outcome, ours, differing }: PlannedPath, upstream: string): string {
+/** What is wrong, as the end of a sentence about the path. */
+function explanation({ planned, upstream }: Asked): string {
+  const { entry, outcome, decidedBy = planned } = planned;
+  const isOwn = decidedBy.entry.storePath.equals(entry.storePath);
+  const culprit = isOwn ? 'it' : `${decidedBy.entry.storePath.absolute} below it`;
   switch (outcome) {
     case 'same':
       return `is the same at ${upstream}`;
     case 'absent':
-      return `cannot be compared: ${upstream} does not have it, or something below it`;
+      return upstream === undefined
+        ? 'cannot be compared: no upstream has it'
+        : `cannot be compared: ${upstream} does not have ${culprit}`;
     case 'unreachable':
-      return `cannot be compared: ${upstream} could not be asked about it, or something below it`;
+      return upstream === undefined
+        ? 'cannot be compared: not all upstreams could be asked about it'
+        : `cannot be compared: ${upstream} could not be asked about ${culprit}`;
     case 'unverified':
-      return `cannot be compared: what ${upstream} says about it, or something below it, does not verify`;
+      return decidedBy.entry.outcome === 'known'
+        ? `cannot be compared: at ${upstream} ${culprit} refers to itself in a cycle`
+        : `cannot be compared: what ${upstream ?? 'the upstream'} says of ${culprit} does not verify`;
     case 'differs': {
-      if (differing !== undefined && !differing.equals(entry.storePath)) {
-        return `is another at ${upstream}: ${differing.absolute} below it differs`;
-      }
-      const theirs = entry.outcome === 'known' ? entry.found.narInfo.narHash.toNixbase32() : '';
-      return `is another at ${upstream}: ${theirs} there, ${ours?.claim.narHash.toNixbase32()} here`;
+      const { ours, theirs } = hashesOf(decidedBy);
+      const below = isOwn ? '' : ` ${decidedBy.entry.storePath.absolute} below it differs:`;
+      const how =
+        ours === theirs
+          ? `the same bytes (${ours}), but other references`
+          : `${theirs} there, ${ours} here`;
+      return `is another at ${upstream}:${below} ${how}`;
     }
   }
 }
 
-/**
- * The variants that are the upstream's world, as far as they are kept: by base name, those with the
- * upstream's bytes whose references are the upstream's too. Of what the upstream does not tell, ours
- * counts.
- * @param accepts whether a variant is good enough to be used
- */
-export async function matchVariants(
-  plan: Plan,
-  service: PathInfoService,
-  accepts: (pathInfo: PathInfo) => Promise<boolean>,
-  options: PathInfoOptions,
-): Promise<Map<string, PathInfo>> {
-  const matched = new Map<string, PathInfo>();
-  // references come first in a plan, so those of a path are matched before it
-  for (const [name, { entry, ours }] of plan) {
-    if (entry.outcome !== 'known') {
-      if (ours !== undefined) matched.set(name, ours);
-      continue;
-    }
-    const fits = (candidate: PathInfo) =>
-      sameClaim(entry, candidate) &&
-      entry.references.every(({ baseName }) => {
-        const closureDigest = matched.get(baseName)?.closureDigest;
-        const theirs = candidate.references.get(baseName)?.closureDigest;
-        return closureDigest !== undefined && theirs?.equals(closureDigest) === true;
-      });
-    if (entry.references.some(({ baseName }) => !matched.has(baseName))) continue;
-    if (ours !== undefined && fits(ours)) {
-      matched.set(name, ours);
-      continue;
-    }
-    for await (const variant of service.listVariants(entry.storePath.digest, options)) {
-      if (!fits(variant) || !(await accepts(variant))) continue;
-      matched.set(name, variant);
-      break;
-    }
-  }
-  return matched;
+function hashesOf({ entry, ours }: ComparedPath) {
+  return {
+    ours: ours?.claim.narHash.toNixbase32(),
+    theirs: entry.outcome === 'known' ? entry.found.narInfo.narHash.toNixbase32() : undefined,
+  };
 }
 
 /**
@@ -163,7 +141,7 @@ export function findingsOf<Found extends FoundNarInfo>(
     findings.push({
       referrer,
       reference: planned.entry.storePath,
-      differing: planned.differing,
+      differing: planned.decidedBy?.entry.storePath,
       ours: sideOf(ours.claim),
       ourClosureDigest: ours.closureDigest,
       theirs: sideOf(planned.entry.found.narInfo),
@@ -174,7 +152,7 @@ export function findingsOf<Found extends FoundNarInfo>(
     const { entry } = planned;
     const ours = used(name);
     if (entry.outcome !== 'known' || ours === undefined) continue;
-    if (!sameClaim(entry, ours)) {
+    if (!sameClaim(entry.found.narInfo, ours.claim)) {
       if (roots.has(name)) add(undefined, planned);
       continue;
     }
@@ -184,6 +162,33 @@ export function findingsOf<Found extends FoundNarInfo>(
     }
   }
   return findings;
+}
+
+/**
+ * What an ingest looked at and found to be the upstream's, with the edges marked `same` that are:
+ * also of paths that were here already. Only those of which more is known now than is kept.
+ * @param used by base name, what is here now and was used
+ */
+export function confirmedBy(
+  plan: Plan,
+  used: (baseName: string) => PathInfo | undefined,
+  policy: PlanningPolicy,
+): PathInfo[] {
+  const confirmed: PathInfo[] = [];
+  for (const [name, { entry }] of plan) {
+    const pathInfo = used(name);
+    if (entry.outcome !== 'known' || pathInfo === undefined) continue;
+    if (!sameClaim(entry.found.narInfo, pathInfo.claim)) continue;
+    const references = Array.from(pathInfo.references, ([below, content]) => {
+      const isSame = evidenceOf(plan.get(below), policy) === 'same';
+      // that this upstream means another says nothing about the one that the path came from
+      return [below, { ...content, evidence: isSame ? 'same' : 'unchecked' } as const] as const;
+    });
+    const { claim, node } = pathInfo;
+    const seen = new PathInfo(claim, node, new Map(references));
+    if (pathInfo.unitedWith(seen) !== pathInfo) confirmed.push(seen);
+  }
+  return confirmed;
 }
 
 function sideOf({

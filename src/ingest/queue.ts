@@ -5,6 +5,13 @@ export class Queue<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
 
+  /** A queue that holds these. */
+  static of<T>(items: Iterable<T>): Queue<T> {
+    const queue = new Queue<T>();
+    queue.#items = [...items];
+    return queue;
+  }
+
   get length(): number {
     return this.#items.length - this.#head;
   }

@@ -41,6 +41,8 @@ export interface UpstreamIngestOptions {
   readonly blobService: BlobService;
   readonly directoryService: DirectoryService;
   readonly contentByNarHash?: ContentByNarHash | undefined;
+  /** Told what a NAR holds, once that is stored. */
+  readonly recordContent?: ((narHash: Hash, content: KnownContent) => void) | undefined;
   /** Whether narinfos that hold are remembered for a while; plans ask for them again and again. */
   readonly rememberNarInfos?: boolean | undefined;
 }
@@ -78,7 +80,7 @@ export class UpstreamIngest implements AsyncDisposable {
     except?: ReadonlySet<Upstream>,
   ): Promise<UpstreamNarInfo | undefined> {
     const upstreams = await this.#opened();
-    const ask = (upstream: Upstream) => this.askNarInfo(upstream, wanted, signal);
+    const ask = (upstream: Upstream) => this.#askNarInfo(upstream, wanted, signal);
     return await upstreams.first(ask, { signal, except });
   }
 
@@ -130,10 +132,20 @@ export class UpstreamIngest implements AsyncDisposable {
   }
 
   /**
-   * The narinfo of one upstream. One that holds is remembered for a while.
+   * The narinfo of one upstream, which is left alone for a while where it cannot be reached.
    * @throws what {@link findNarInfo} throws
    */
   async askNarInfo(
+    upstream: Upstream,
+    wanted: WantedPath,
+    signal: AbortSignal | undefined,
+  ): Promise<UpstreamNarInfo | undefined> {
+    const upstreams = await this.#opened();
+    return await upstreams.one(upstream, () => this.#askNarInfo(upstream, wanted, signal));
+  }
+
+  /** One that holds is remembered for a while. */
+  async #askNarInfo(
     upstream: Upstream,
     wanted: WantedPath,
     signal: AbortSignal | undefined,
@@ -201,14 +213,16 @@ export class UpstreamIngest implements AsyncDisposable {
     const fetch = async (shared: AbortSignal, report: OnNarBytes) => {
       const file = await upstream.file(narInfo.url, { signal: shared });
       if (file === undefined) throw narMissing(upstream, narInfo);
-      const { blobService, directoryService, limits } = this.#options;
-      return await ingestNar(narInfo, file.body, {
+      const { blobService, directoryService, limits, recordContent } = this.#options;
+      const node = await ingestNar(narInfo, file.body, {
         blobService,
         directoryService,
         limits,
         signal: shared,
         onProgress: report,
       });
+      recordContent?.(narInfo.narHash, { node, narSize: narInfo.narSize });
+      return node;
     };
     return await this.#contents.run(this.#contentKey(upstream, narInfo), signal, fetch, onNarBytes);
   }
@@ -233,7 +247,7 @@ export class UpstreamIngest implements AsyncDisposable {
   ): Promise<Node | undefined> {
     const upstreams = await this.#opened();
     const ask = async (upstream: Upstream) => {
-      const other = (await this.askNarInfo(upstream, narInfo.storePath, signal))?.narInfo;
+      const other = (await this.#askNarInfo(upstream, narInfo.storePath, signal))?.narInfo;
       if (other === undefined || !other.narHash.equals(narInfo.narHash)) return undefined;
       const { url, compression, fileHash, fileSize } = other;
       const elsewhere = { ...narInfo, url, compression, fileHash, fileSize };

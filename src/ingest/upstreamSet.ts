@@ -79,18 +79,12 @@ export class UpstreamSet implements AsyncDisposable {
     const failures: unknown[] = [];
     for (const member of await this.#ordered(signal)) {
       if (except?.has(member.upstream)) continue;
-      if (member.down !== undefined && this.#now() - member.down.since < UPSTREAM_COOL_DOWN_MS) {
-        failures.push(member.down.error);
-        continue;
-      }
       try {
-        const answer = await ask(member.upstream);
-        member.down = undefined;
+        const answer = await this.#ask(member, ask);
         if (answer !== undefined) return answer;
       } catch (error) {
         // what is no NarthexError is an abort, or a fault of ours
         if (!(error instanceof NarthexError)) throw error;
-        this.#note(member, error);
         failures.push(error);
       }
     }
@@ -98,9 +92,31 @@ export class UpstreamSet implements AsyncDisposable {
     return undefined;
   }
 
+  /**
+   * Asks this one.
+   * @throws what it throws; what it threw last, while it is left alone
+   */
+  async one<T>(upstream: Upstream, ask: (upstream: Upstream) => Promise<T>): Promise<T> {
+    const member = this.#members.find((one) => one.upstream === upstream);
+    return member === undefined ? await ask(upstream) : await this.#ask(member, ask);
+  }
+
   /** Whether there are others than these. */
   hasOthers(except: ReadonlySet<Upstream>): boolean {
     return this.#members.some(({ upstream }) => !except.has(upstream));
+  }
+
+  async #ask<T>(member: Member, ask: (upstream: Upstream) => Promise<T>): Promise<T> {
+    const { down } = member;
+    if (down !== undefined && this.#now() - down.since < UPSTREAM_COOL_DOWN_MS) throw down.error;
+    try {
+      const answer = await ask(member.upstream);
+      member.down = undefined;
+      return answer;
+    } catch (error) {
+      if (error instanceof NarthexError) this.#note(member, error);
+      throw error;
+    }
   }
 
   #note(member: Member, error: NarthexError): void {

@@ -31,6 +31,8 @@ export interface UnknownPath {
   readonly outcome: UnknownOutcome;
   readonly storePath: StorePath;
   readonly error: NarthexError | undefined;
+  /** Of what stands in for it (`standIns`): what that refers to. */
+  readonly references?: readonly StorePath[];
 }
 
 /** By base name: the closures of some paths as one upstream has them. */
@@ -92,9 +94,13 @@ async function outcomeOf<Found extends FoundNarInfo>(
     return (await ask(storePath)) ?? { outcome: 'absent', storePath, error: undefined };
   } catch (error) {
     if (!(error instanceof NarthexError)) throw error;
-    const outcome = UNVERIFIED_CODES.has(error.code) ? 'unverified' : 'unreachable';
-    return { outcome, storePath, error };
+    return { outcome: outcomeOfError(error), storePath, error };
   }
+}
+
+/** What asking for a narinfo came to that failed with `error`: a failure is never absence. */
+export function outcomeOfError({ code }: NarthexError): Exclude<UnknownOutcome, 'absent'> {
+  return UNVERIFIED_CODES.has(code) ? 'unverified' : 'unreachable';
 }
 
 /** The references of a path, each once, without the path itself. */

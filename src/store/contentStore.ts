@@ -2,6 +2,8 @@
  * The content of a store: records in packs, found through the index or, as long as they are not
  * committed, through what this process remembers of them.
  */
+
+import { bytesKey } from '../bytes.ts';
 import type { ChunkRef } from '../castore/blobService.ts';
 import { Digest } from '../castore/digest.ts';
 import { decodeChunkList } from './chunkList.ts';
@@ -11,7 +13,17 @@ import type { PackWriter } from './packWriter.ts';
 import { PendingContent, type PendingRecord } from './pendingContent.ts';
 import { type RecordEncoder, rawData } from './recordEncoding.ts';
 import type { RecordReader } from './recordReader.ts';
-import { decodeLocation, decodeU48, encodeLocation, encodeU32, encodeU48 } from './schema.ts';
+import {
+  decodeLocation,
+  decodeNarContent,
+  decodeU48,
+  encodeLocation,
+  encodeNarContent,
+  encodeU32,
+  encodeU48,
+  type NarContent,
+} from './schema.ts';
+import { isStoredNode } from './storedNode.ts';
 import type { Tables } from './storeIndex.ts';
 
 /** Records that wait to be committed are committed once there are so many: some 3 MB of memory. */
@@ -35,6 +47,8 @@ export class ContentStore {
   readonly reader: RecordReader;
   readonly #parts: ContentStoreParts;
   readonly #pending = new PendingContent();
+  /** What NARs hold, by NarHash, that is not committed yet. */
+  #nars = new Map<string, RecordedNar>();
 
   constructor(parts: ContentStoreParts) {
     this.#parts = parts;
@@ -56,6 +70,19 @@ export class ContentStore {
       ? pending.chunkList
       : this.#parts.tables.blob.getFresh(blob.bytes);
     return list && decodeChunkList(blob, list);
+  }
+
+  /** Remembers what the NAR with this hash holds, all of which was written before. */
+  recordNar(narHash: Uint8Array, content: NarContent): void {
+    this.#nars.set(bytesKey(narHash), { narHash, content });
+  }
+
+  /** What the NAR with this hash holds, or `undefined`. @throws STORE_FAILED | STORE_INVALID */
+  narOf(narHash: Uint8Array): NarContent | undefined {
+    const pending = this.#nars.get(bytesKey(narHash));
+    if (pending !== undefined) return pending.content;
+    const stored = this.#parts.tables.nar.getFresh(narHash);
+    return stored && decodeNarContent(stored);
   }
 
   /** Begins to write content that becomes visible together. */
@@ -82,6 +109,8 @@ export class ContentStore {
   async prepareCommit(): Promise<ContentCommit> {
     const { writer, tables } = this.#parts;
     const records = this.#pending.published();
+    const nars = this.#nars;
+    this.#nars = new Map();
     try {
       if (records.length > 0) await writer.sync();
     } catch (error) {
@@ -89,8 +118,11 @@ export class ContentStore {
       throw error;
     }
     return {
-      isEmpty: records.length === 0,
-      write: () => writeRecords(tables, records),
+      isEmpty: records.length === 0 && nars.size === 0,
+      write: () => {
+        writeRecords(tables, records);
+        writeNars(tables, nars.values());
+      },
       committed: () => this.#pending.commit(records),
     };
   }
@@ -135,6 +167,21 @@ export interface ContentCommit {
   write(): void;
   /** The transaction is on disk. */
   committed(): void;
+}
+
+/** What a NAR holds, by its hash. */
+interface RecordedNar {
+  readonly narHash: Uint8Array;
+  readonly content: NarContent;
+}
+
+/** Those whose content is stored: a pack may have been lost in between. */
+function writeNars(tables: Tables, nars: Iterable<RecordedNar>): void {
+  for (const { narHash, content } of nars) {
+    if (!tables.nar.has(narHash) && isStoredNode(tables, content.node)) {
+      tables.nar.put(narHash, encodeNarContent(content));
+    }
+  }
 }
 
 function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {

@@ -1,6 +1,4 @@
 /** Putting one PathInfo, inside a transaction. */
-import { EMPTY } from '../bytes.ts';
-import { Digest } from '../castore/digest.ts';
 import { NarthexError } from '../errors.ts';
 import { missingReference } from '../pathinfo/closure.ts';
 import {
@@ -10,10 +8,9 @@ import {
   type VariantKey,
 } from '../pathinfo/currentView.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import { isStoredNode } from './storedNode.ts';
 import type { Tables } from './storeIndex.ts';
 import type { VariantTable } from './variantTable.ts';
-
-const EMPTY_BLOB = Digest.of(EMPTY);
 
 /**
  * Checks that what it refers to is kept, unites it with what is kept of the same variant, and
@@ -52,16 +49,8 @@ function withKnown(variants: VariantTable, known: VariantKey, pathInfo: PathInfo
 }
 
 function checkContent(tables: Tables, { node, storePath }: PathInfo): void {
-  // a symlink is stored with its node
-  if (node.type === 'symlink') return;
+  if (isStoredNode(tables, node) || node.type === 'symlink') return;
   const { digest } = node;
-  const stored =
-    node.type === 'directory'
-      ? tables.directory.has(digest.bytes)
-      : digest.equals(EMPTY_BLOB) ||
-        tables.chunk.has(digest.bytes) ||
-        tables.blob.has(digest.bytes);
-  if (stored) return;
   throw new NarthexError(
     node.type === 'file' ? 'BLOB_MISSING' : 'DIRECTORY_MISSING',
     `the content of ${storePath.absolute} is not stored: ${node.type} ${digest}`,

@@ -14,7 +14,7 @@ import { PackWriter } from './packWriter.ts';
 import { putPathInfo } from './putPathInfo.ts';
 import { DEFAULT_COMPRESSION_LEVEL, zstdEncoder } from './recordEncoding.ts';
 import { RecordReader } from './recordReader.ts';
-import { decodeNarContent, type NarContent } from './schema.ts';
+import type { NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
 import { StoreDirectoryService } from './storeDirectoryService.ts';
 import { orStoreFailure, readOnlyStore } from './storeFailure.ts';
@@ -45,6 +45,8 @@ export class Store implements AsyncDisposable {
   readonly pathInfos: StorePathInfoService;
   readonly findings: StoreFindingService;
   readonly #index: StoreIndex;
+  readonly #content: ContentStore;
+  readonly #checkWritable: () => void;
   readonly #writer: PackWriter;
   readonly #packs: PackReader;
   readonly #commits: CommitQueue;
@@ -64,6 +66,7 @@ export class Store implements AsyncDisposable {
       encode: zstdEncoder(options.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL),
       flush: () => this.#commits.flush(),
     });
+    this.#content = content;
     const variants = new VariantTable(tables);
     this.#commits = new CommitQueue({
       prepareContent: () => content.prepareCommit(),
@@ -73,6 +76,7 @@ export class Store implements AsyncDisposable {
     const checkWritable = () => {
       if (options.readOnly === true) throw readOnlyStore(directory);
     };
+    this.#checkWritable = checkWritable;
     this.blobs = new StoreBlobService(content, checkWritable);
     this.directories = new StoreDirectoryService(content, checkWritable);
     this.pathInfos = new StorePathInfoService(index, variants, this.#commits, checkWritable);
@@ -97,7 +101,7 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * The root node of the NAR with this hash, where a path with it is or was stored.
+   * The root node of the NAR with this hash, where its content is stored.
    * @throws STORE_FAILED | STORE_INVALID
    */
   nodeByNarHash(narHash: Hash, options?: ServiceOptions): Node | undefined {
@@ -111,8 +115,18 @@ export class Store implements AsyncDisposable {
   contentByNarHash(narHash: Hash, options?: ServiceOptions): NarContent | undefined {
     options?.signal?.throwIfAborted();
     if (narHash.algorithm !== 'sha256') return undefined;
-    const stored = this.#index.tables.nar.getFresh(narHash.digest);
-    return stored && decodeNarContent(stored);
+    return this.#content.narOf(narHash.digest);
+  }
+
+  /**
+   * Remembers what the NAR with this hash holds, so that it need not be fetched again even if nothing
+   * refers to it yet; on disk with the next commit. The content was written before, and the hash
+   * computed from it.
+   * @throws READ_ONLY
+   */
+  recordContent(narHash: Hash, content: NarContent): void {
+    this.#checkWritable();
+    if (narHash.algorithm === 'sha256') this.#content.recordNar(narHash.digest, content);
   }
 
   /** How much it holds and takes; goes through the whole index. @throws STORE_FAILED */

@@ -101,7 +101,7 @@ describe('what a walk brings in', () => {
       },
     });
     await runWalk(fake, ['a', 'top'], { limits: { narinfosInFlight: 9, narsInFlight: 9 } });
-    expect(fake.log.filter((line) => line.startsWith('put'))).toEqual(['put a', 'put b c top']);
+    expect(fake.log.filter((line) => line.startsWith('put'))).toEqual(['put a', 'put c b top']);
   });
 });
 
