@@ -58,7 +58,9 @@ export async function diffTexts(
     maxEditLength: TEXT_DIFF_MAX_LINES,
   });
   if (patch === undefined) return { type: 'different' };
-  return { type: 'hunks', hunks: formatPatch(patch, OMIT_HEADERS) };
+  // of a patch without hunks the package makes a line break
+  const hunks = patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
+  return { type: 'hunks', hunks };
 }
 
 /** The text of a file; `undefined` for what is no text. */

@@ -21,8 +21,8 @@ export interface Finding {
   /** The path that differs: itself, or something below it. */
   readonly reference: StorePath;
   /**
-   * A path whose own bytes differ: `reference`, or the first one below it whose do; `undefined` when
-   * only the names that they refer to do.
+   * A path whose own bytes differ, or the names that it refers to: `reference`, or the first one below
+   * it; `undefined` where that is not known.
    */
   readonly differing: StorePath | undefined;
   /** Our side of `reference`. */

@@ -97,19 +97,39 @@ export class PathInfo {
 
   /**
    * One PathInfo out of two of the same variant: claims united, and for each reference the evidence
-   * of whichever looked.
+   * of whichever looked. Where one of them knows all references to be `same`, they are: that some
+   * other upstream means others takes nothing away from it. But what two upstreams know of different
+   * references never adds up to that, for neither of them has the whole.
    */
   unitedWith(other: PathInfo): PathInfo {
     const claim = this.claim.unitedWith(other.claim);
-    let changed = claim !== this.claim;
-    const references = new Map<string, ReferenceContent>();
-    for (const [name, content] of this.references) {
+    const evidence = this.#unitedEvidence(other);
+    if (evidence === undefined && claim === this.claim) return this;
+    const references = Array.from(this.references, ([name, content]) => {
+      const united = evidence?.get(name) ?? content.evidence;
+      return [name, { ...content, evidence: united }] as const;
+    });
+    return new PathInfo(claim, this.node, new Map(references));
+  }
+
+  /** The evidence of both, by base name; `undefined` where it is what this one has. */
+  #unitedEvidence(other: PathInfo): ReadonlyMap<string, Evidence> | undefined {
+    if (this.#isAllSame) return undefined;
+    const united = new Map<string, Evidence>();
+    let changed = false;
+    let allSame = true;
+    for (const [name, { evidence }] of this.references) {
       const theirs = other.references.get(name)?.evidence ?? 'unchecked';
-      const evidence = content.evidence === 'unchecked' ? theirs : content.evidence;
-      changed ||= evidence !== content.evidence;
-      references.set(name, { ...content, evidence });
+      const better = evidence === 'unchecked' || other.#isAllSame ? theirs : evidence;
+      changed ||= better !== evidence;
+      allSame &&= better === 'same';
+      united.set(name, better);
     }
-    return changed ? new PathInfo(claim, this.node, references) : this;
+    return changed && (!allSame || other.#isAllSame) ? united : undefined;
+  }
+
+  get #isAllSame(): boolean {
+    return this.references.values().every(({ evidence }) => evidence === 'same');
   }
 }
 

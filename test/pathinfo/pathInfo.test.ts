@@ -4,7 +4,7 @@ import { SymlinkNode } from '../../src/castore/node.ts';
 import { hashBytes } from '../../src/hash.ts';
 import { ContentAddress } from '../../src/narinfo/contentAddress.ts';
 import { Claim, type ClaimFields } from '../../src/pathinfo/claim.ts';
-import { PathInfo, type ReferenceContent } from '../../src/pathinfo/pathInfo.ts';
+import { type Evidence, PathInfo, type ReferenceContent } from '../../src/pathinfo/pathInfo.ts';
 import {
   BY_KEY,
   BY_NOBODY,
@@ -152,9 +152,37 @@ describe('a PathInfo', () => {
       [...pathInfo.references.values()].map(({ evidence }) => evidence);
     expect(evidenceOf(unchecked.unitedWith(mixed))).toEqual(['mixed']);
     expect(evidenceOf(mixed.unitedWith(unchecked))).toEqual(['mixed']);
-    expect(evidenceOf(mixed.unitedWith(same))).toEqual(['mixed']);
+    // some upstream has this very closure, whatever others have
+    expect(evidenceOf(mixed.unitedWith(same))).toEqual(['same']);
+    expect(evidenceOf(same.unitedWith(mixed))).toEqual(['same']);
+    expect(same.unitedWith(mixed)).toBe(same);
     expect(unchecked.unitedWith(pathInfoOf(recipe))).toBe(unchecked);
     expect(unchecked.sameVariant(same)).toBe(true);
     expect(unchecked.sameVariant(LIBC)).toBe(false);
+  });
+
+  test.each<[string, string, string]>([
+    ['same unchecked', 'unchecked mixed', 'same mixed'],
+    ['unchecked mixed', 'same unchecked', 'same mixed'],
+    ['mixed same', 'same mixed', 'mixed same'],
+    ['mixed unchecked', 'same same', 'same same'],
+    ['same same', 'mixed unchecked', 'same same'],
+    // one upstream has the one, another the other: nobody has both
+    ['same unchecked', 'unchecked same', 'same unchecked'],
+    ['unchecked same', 'same mixed', 'unchecked same'],
+    ['unchecked unchecked', 'same unchecked', 'same unchecked'],
+  ])('with %s, united with %s, has %s', (one, other, united) => {
+    const withEvidence = (text: string) => {
+      const evidence = text.split(' ') as Evidence[]; // the words of the table
+      const contents = [LIBC, ZLIB].map(({ storePath, node, closureDigest }, i) => {
+        const content = { node, closureDigest, evidence: evidence[i] ?? 'unchecked' };
+        return [storePath.baseName, content] as const;
+      });
+      const { claim, node } = pathInfoOf({ name: 'app', references: [LIBC, ZLIB] });
+      return new PathInfo(claim, node, new Map(contents));
+    };
+    const { references } = withEvidence(one).unitedWith(withEvidence(other));
+    const evidenceOf = ({ storePath }: PathInfo) => references.get(storePath.baseName)?.evidence;
+    expect([LIBC, ZLIB].map(evidenceOf).join(' ')).toBe(united);
   });
 });
