@@ -1,6 +1,7 @@
 /** `narthex closure`: all that paths refer to, how large it is, and why something is in it. */
 import { NarthexError } from '../errors.ts';
 import { type ClosureMember, walkClosure } from '../pathinfo/closure.ts';
+import type { Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
 import { parseStorePathQuery, type StorePathQuery } from '../storePath.ts';
 import { type Command, ExitCode } from './command.ts';
 import { counted, formatBytes } from './format.ts';
@@ -11,15 +12,23 @@ import { openForReading, requirePath, shownQuery } from './stored.ts';
 export const closure: Command = {
   name: 'closure',
   summary: 'list all that store paths refer to, with sizes; or why they refer to something',
-  usage: '[--why PATH] [--sizes] [--json] PATH…|-',
+  usage: '[--why PATH] [--sizes | --digests] [--json] PATH…|-',
   help: [
     '  PATH          store path, base name or hash part; - reads them from standard input',
     '  --why PATH    a shortest chain of references that leads there',
-    '  --sizes       with the size of each NAR, largest first, and the sum',
+    '  --sizes       with the size of each NAR, largest first, and the sum; and how many references',
+    '                are known to be meant by their upstreams (same), to be from another world (mixed)',
+    '                or were not compared (unchecked)',
+    '  --digests     with the closure digest of each path',
     STORE_HELP,
     '  --json        an array of objects, the roots first',
   ].join('\n'),
-  options: { ...STORE_OPTION, why: { type: 'string' }, sizes: { type: 'boolean' } },
+  options: {
+    ...STORE_OPTION,
+    why: { type: 'string' },
+    sizes: { type: 'boolean' },
+    digests: { type: 'boolean' },
+  },
 
   async run(context, values, positionals) {
     const paths = await pathsOf(positionals, context);
@@ -27,6 +36,9 @@ export const closure: Command = {
     const wanted = why === undefined ? undefined : parseStorePathQuery(why);
     if (wanted !== undefined && values['sizes'] === true) {
       throw new NarthexError('USAGE', '--why gives a chain and --sizes a sum: only one of them');
+    }
+    if (values['digests'] === true && values['sizes'] === true) {
+      throw new NarthexError('USAGE', '--sizes or --digests: only one of them');
     }
     await using store = await openForReading(values, context);
     const roots = await Promise.all(paths.map((path) => requirePath(store, path)));
@@ -42,6 +54,7 @@ export const closure: Command = {
         path: pathInfo.storePath.absolute,
         narSize: pathInfo.claim.narSize,
         closureDigest: pathInfo.closureDigest,
+        evidence: evidenceCounts([pathInfo]),
         referrer: referrer?.storePath.absolute ?? null,
       }));
       context.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`);
@@ -56,12 +69,26 @@ export const closure: Command = {
       context.stdout.write(
         `${formatBytes(sum).padStart(7)}  in ${counted(sized.length, 'path')}\n`,
       );
+      const { same, mixed, unchecked } = evidenceCounts(members.map(({ pathInfo }) => pathInfo));
+      context.stdout.write(`references: ${same} same, ${mixed} mixed, ${unchecked} unchecked\n`);
     } else {
-      for (const { pathInfo } of members) context.stdout.write(`${pathInfo.storePath.absolute}\n`);
+      for (const { pathInfo } of members) {
+        const digest = values['digests'] === true ? `${pathInfo.closureDigest.hex}  ` : '';
+        context.stdout.write(`${digest}${pathInfo.storePath.absolute}\n`);
+      }
     }
     return ExitCode.Done;
   },
 };
+
+/** How many references are marked how. */
+function evidenceCounts(pathInfos: readonly PathInfo[]): Record<Evidence, number> {
+  const counts = { same: 0, mixed: 0, unchecked: 0 };
+  for (const { references } of pathInfos) {
+    for (const { evidence } of references.values()) counts[evidence]++;
+  }
+  return counts;
+}
 
 /** The members from a root down to the path. @throws PATH_NOT_FOUND it is not in the closure */
 function chainTo(members: readonly ClosureMember[], wanted: StorePathQuery): ClosureMember[] {

@@ -47,7 +47,10 @@ function pathInfoText(pathInfo: PathInfo): string {
     ['from', claim.origin ?? 'unknown'],
     ...(claim.ca ? [['CA', String(claim.ca)] satisfies [string, string]] : []),
     ...(claim.deriver ? [['deriver', claim.deriver.baseName] satisfies [string, string]] : []),
-    ...Array.from(references.keys(), (name): [string, string] => ['refers to', name]),
+    ...Array.from(references, ([name, { evidence }]): [string, string] => [
+      'refers to',
+      evidence === 'same' ? name : `${name} (${evidence})`,
+    ]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`);

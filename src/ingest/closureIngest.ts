@@ -12,7 +12,6 @@ import type { FindingService } from '../pathinfo/finding.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import type { IngestContext, PathInfoService } from '../pathinfo/pathInfoService.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
-import type { StorePath } from '../storePath.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { ClosureWalk, type WalkEvent, type WalkLimits, type WalkSteps } from './closureWalk.ts';
 import { coherentPart } from './coherentPart.ts';
@@ -22,17 +21,16 @@ import {
   type FrankenbuildPolicy,
   findingsOf,
   type PlanningPolicy,
-  rejectUnlessSame,
 } from './frankenbuild.ts';
 import { type IngestEvent, onceKeyOf } from './ingestEvent.ts';
 import { comparePlan, type Plan } from './plan.ts';
-import { plannedSteps } from './plannedSteps.ts';
+import { plannedSteps, stepsWithoutUpstream } from './plannedSteps.ts';
 import { PresenceCheck } from './presence.ts';
 import { Queue } from './queue.ts';
 import type { UpstreamIngest, UpstreamNarInfo } from './upstreamIngest.ts';
 import { matchVariants, narInfoOfClaim, withStandIns } from './variantWorld.ts';
 import type { WalkResult, WantedPath } from './walkItem.ts';
-import { gatherWorld, outcomeOfError, type UnknownPath, type World } from './world.ts';
+import { gatherWorld, type World } from './world.ts';
 
 /**
  * How often a closure may go from one upstream to another for what the first lacks: each time the
@@ -212,34 +210,14 @@ class Run {
     policy: PlanningPolicy,
     turn: number,
   ): Promise<WalkResult[]> {
-    const { allowUnknown } = this.#ingest;
     const presence = this.#presence();
     const errors = new Map(group.map(({ wanted, error }) => [wanted.hashPart, error]));
-    const steps: Steps = {
-      ...this.#steps(),
-      findPresent: async (path) => {
-        const present = await presence.find(path.digest);
-        if (policy === 'reject' && present !== undefined) {
-          const error = errors.get(path.hashPart);
-          const entry = unknownPath(present.storePath, error);
-          const planned = { entry, ours: present, outcome: entry.outcome, whole: false };
-          rejectUnlessSame(
-            {
-              referrer: undefined,
-              planned: { ...planned, decidedBy: undefined },
-              upstream: undefined,
-            },
-            allowUnknown,
-          );
-        }
-        return present;
-      },
-      findNarInfo: async (path) => {
-        const error = errors.get(path.hashPart);
-        if (error !== undefined) throw error;
-        return undefined;
-      },
-    };
+    const steps = stepsWithoutUpstream(this.#steps(), {
+      findPresent: (path) => presence.find(path.digest),
+      errorOf: (path) => errors.get(path.hashPart),
+      policy,
+      allowUnknown: this.#ingest.allowUnknown,
+    });
     const wanted = group.map(({ wanted: path }) => path);
     return await this.#walk(wanted, steps, (event) => {
       // the walk that needs it fails with it, and may know better why
@@ -394,10 +372,4 @@ class Run {
       return better === undefined ? result : { outcome: 'kept', pathInfo: better };
     });
   }
-}
-
-/** A path of which no upstream told anything. */
-function unknownPath(storePath: StorePath, error: NarthexError | undefined): UnknownPath {
-  const outcome = error === undefined ? 'absent' : outcomeOfError(error);
-  return { outcome, storePath, error };
 }

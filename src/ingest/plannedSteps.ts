@@ -1,11 +1,14 @@
-/** The steps of a closure walk that goes by a plan: what each policy does differently. */
+/** The steps of a closure walk under a policy that looks: what each policy does differently. */
+
 import type { Node } from '../castore/node.ts';
+import type { NarthexError } from '../errors.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import type { WalkSteps } from './closureWalk.ts';
 import { evidenceOf, type PlanningPolicy, rejectUnlessSame } from './frankenbuild.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlannedPath } from './plan.ts';
 import { standInAbove } from './variantWorld.ts';
 import { type FoundNarInfo, nameOfWanted, type WantedPath } from './walkItem.ts';
+import { outcomeOfError, type UnknownPath } from './world.ts';
 
 /** What a planned walk goes by. */
 export interface PlannedWalk<Found extends FoundNarInfo> {
@@ -68,6 +71,41 @@ export function plannedSteps<Found extends FoundNarInfo>(
     evidenceOf: (baseName) => evidenceOf(plan.get(baseName), policy),
   };
   return policy === 'variant' ? withStandInSteps(common, walk) : common;
+}
+
+/** What a walk goes by through paths that no upstream tells of. */
+export interface WalkWithoutUpstream {
+  readonly findPresent: (path: WantedPath) => Promise<PathInfo | undefined>;
+  /** Why no narinfo could be had; of what is nowhere `undefined`. */
+  readonly errorOf: (path: WantedPath) => NarthexError | undefined;
+  readonly policy: PlanningPolicy;
+  readonly allowUnknown: boolean;
+}
+
+/** The steps of a walk where there is no plan: only what is here can be had, compared with nothing. */
+export function stepsWithoutUpstream<Found extends FoundNarInfo>(
+  steps: Steps<Found>,
+  { findPresent, errorOf, policy, allowUnknown }: WalkWithoutUpstream,
+): WalkSteps<Found> {
+  return {
+    ...steps,
+    async findPresent(path) {
+      const ours = await findPresent(path);
+      if (policy !== 'reject' || ours === undefined) return ours;
+      const error = errorOf(path);
+      const outcome = error === undefined ? 'absent' : outcomeOfError(error);
+      const entry: UnknownPath = { outcome, storePath: ours.storePath, error };
+      const compared = { entry, ours };
+      const planned: PlannedPath = { ...compared, outcome, decidedBy: compared, whole: false };
+      rejectUnlessSame({ referrer: undefined, planned, upstream: undefined }, allowUnknown);
+      return ours;
+    },
+    async findNarInfo(path) {
+      const error = errorOf(path);
+      if (error !== undefined) throw error;
+      return undefined;
+    },
+  };
 }
 
 /**

@@ -42,7 +42,18 @@ test('--sizes: the largest first, and the sum', async () => {
   expect(linesOf(stdout)).toEqual([
     ...sizes.map(({ path }) => expect.stringMatching(new RegExp(`^ *\\S+ k?B {2}${path}$`))),
     expect.stringMatching(/^ *\S+ kB {2}in 4 paths$/),
+    expect.stringMatching(/^references: [1-9]\d* same, 0 mixed, 0 unchecked$/),
   ]);
+});
+
+test('--digests: those that info tells', async () => {
+  const { stdout } = await cli.run(['closure', '--digests', APP]);
+  const lines = linesOf(stdout).map((line) => line.split('  '));
+  expect(lines.map(([, path]) => path)).toEqual(DIAMOND);
+  for (const [digest = '', path = ''] of lines) {
+    const [info] = JSON.parse((await cli.run(['info', '--json', path])).stdout);
+    expect(info.closureDigest).toBe(`blake3-${Buffer.from(digest, 'hex').toString('base64')}`);
+  }
 });
 
 test('--why: a shortest chain', async () => {
@@ -76,6 +87,7 @@ test('--json', async () => {
       path,
       narSize: narSizeOf(path),
       closureDigest: expect.stringMatching(/^blake3-/),
+      evidence: { same: expect.any(Number), mixed: 0, unchecked: 0 },
       referrer: path === APP ? null : expect.stringMatching(path === MULTI ? /left|right/ : /app/),
     })),
   );
