@@ -11,6 +11,9 @@ export function findingText(finding: Finding): string {
   if (differing !== undefined && !differing.equals(reference)) {
     return `mixed: ${what} is another at ${upstream}: ${differing.baseName} below it differs`;
   }
+  if (ours.narHash.equals(theirs.narHash)) {
+    return `mixed: ${what} has the same bytes at ${upstream}, but other references`;
+  }
   const here = `${ours.narHash.toNixbase32()} here`;
   const there = `${theirs.narHash.toNixbase32()} there`;
   return `mixed: ${what} is another at ${upstream}: ${there}, ${here}`;

@@ -128,10 +128,10 @@ function outcomeOf(results: readonly WalkResult[], tally: MirrorTally): Outcome 
 /** Whether a path failed because policy refused it, or something that it refers to. */
 function isRejected(result: WalkResult): boolean {
   if (result.outcome !== 'failed') return false;
-  const { error } = result;
-  return [error, error instanceof Error ? error.cause : undefined].some((one) =>
-    isNarthexError(one, 'FRANKENBUILD_REJECTED'),
-  );
+  for (let { error } = result; error instanceof Error; error = error.cause) {
+    if (isNarthexError(error, 'FRANKENBUILD_REJECTED')) return true;
+  }
+  return false;
 }
 
 /** What is here in a world of its own, beside the current one. */
@@ -201,7 +201,7 @@ function conclude(
   stdout.write(`${parts.join(', ')}${narBytes > 0 ? effort : ''}\n`);
   for (const { storePath, closureDigest } of beside) {
     stdout.write(
-      `${storePath.absolute} is kept beside another variant that is current: /closure/${closureDigest.hex}/\n`,
+      `${storePath.absolute} is kept in a world that is not current: /closure/${closureDigest.hex}/\n`,
     );
   }
 }

@@ -237,8 +237,9 @@ export class UpstreamIngest implements AsyncDisposable {
   }
 
   /**
-   * The content from another upstream that has it too, or `undefined`. Only where the file lies is
-   * taken from there: the content is compared with what the first one said.
+   * The content from where the first upstream says by now that it lies, or from another one that has it
+   * too, or `undefined`. Only where the file lies is taken from there: the content is compared with
+   * what the first one said.
    */
   async #fetchElsewhere(
     { upstream: first, narInfo }: UpstreamNarInfo,
@@ -251,10 +252,13 @@ export class UpstreamIngest implements AsyncDisposable {
       if (other === undefined || !other.narHash.equals(narInfo.narHash)) return undefined;
       const { url, compression, fileHash, fileSize } = other;
       const elsewhere = { ...narInfo, url, compression, fileHash, fileSize };
+      if (this.#contentKey(upstream, elsewhere) === this.#contentKey(first, narInfo)) {
+        return undefined; // it was tried
+      }
       return await this.#fetchContent(upstream, elsewhere, signal, onNarBytes);
     };
     try {
-      return await upstreams.first(ask, { signal, except: new Set([first]) });
+      return await upstreams.first(ask, { signal });
     } catch (error) {
       // that the others fail too is of no interest: the first failure is the one to report
       if (error instanceof NarthexError) return undefined;
