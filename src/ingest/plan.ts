@@ -53,12 +53,11 @@ export function comparePlan<Found extends FoundNarInfo>(
     const entry = world.get(name);
     if (entry === undefined) continue;
     const compared = { entry, ours: ours.get(name) };
-    const inCycle = cyclic.has(name);
+    // of a cycle no path is whole: the first one here refers to one that comes later
     const whole =
       entry.outcome === 'known' &&
-      !inCycle &&
       entry.references.every(({ baseName }) => plan.get(baseName)?.whole === true);
-    plan.set(name, { ...compared, whole, ...judge(compared, inCycle, plan) });
+    plan.set(name, { ...compared, whole, ...judge(compared, cyclic.has(name), plan) });
   }
   return plan;
 }

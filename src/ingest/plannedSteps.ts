@@ -7,7 +7,7 @@ import type { WalkSteps } from './closureWalk.ts';
 import { evidenceOf, type PlanningPolicy, rejectUnlessSame } from './frankenbuild.ts';
 import type { Plan, PlannedPath } from './plan.ts';
 import { standInAbove } from './variantWorld.ts';
-import { type FoundNarInfo, nameOfWanted, type WantedPath } from './walkItem.ts';
+import { type FoundNarInfo, nameOfWanted, requireName, type WantedPath } from './walkItem.ts';
 import { outcomeOfError, type UnknownPath } from './world.ts';
 
 /** What a planned walk goes by. */
@@ -92,6 +92,7 @@ export function stepsWithoutUpstream<Found extends FoundNarInfo>(
     async findPresent(path) {
       const ours = await findPresent(path);
       if (policy !== 'reject' || ours === undefined) return ours;
+      requireName(path, ours.storePath);
       const error = errorOf(path);
       const outcome = error === undefined ? 'absent' : outcomeOfError(error);
       const entry: UnknownPath = { outcome, storePath: ours.storePath, error };

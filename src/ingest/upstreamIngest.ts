@@ -10,6 +10,7 @@ import { parseCompression } from '../compression/compression.ts';
 import { NarthexError } from '../errors.ts';
 import type { Hash } from '../hash.ts';
 import { checkLimit, type Limits } from '../limits.ts';
+import { isStorePathOf } from '../narinfo/contentAddress.ts';
 import type { NarInfo } from '../narinfo/narinfo.ts';
 import { parseNarInfo } from '../narinfo/parse.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
@@ -184,6 +185,7 @@ export class UpstreamIngest implements AsyncDisposable {
     const narInfo = parseNarInfo(bytes, { limits, url });
     if (narInfo.storePath.hashPart !== hashPart) throw mismatchingPath(upstream, hashPart, narInfo);
     const verification = trust.verify(narInfo, url);
+    requireOwnCa(narInfo, url);
     // refused before anything is downloaded
     parseCompression(narInfo.compression);
     checkLimit(limits, 'narBytes', narInfo.narSize, { storePath: narInfo.storePath.absolute });
@@ -269,6 +271,16 @@ export class UpstreamIngest implements AsyncDisposable {
 
 function narInfoUrl(upstream: Upstream, hashPart: string): string {
   return `${upstream.url}/${hashPart}.narinfo`;
+}
+
+/** A CA is signed by nobody: one from which another store path follows is a lie, whoever signed the rest. */
+function requireOwnCa({ ca, storePath, references }: NarInfo, url: string): void {
+  if (ca === undefined || isStorePathOf(ca, storePath, references)) return;
+  throw new NarthexError(
+    'CONTENT_ADDRESS_MISMATCH',
+    `${storePath.absolute} does not follow from its content address ${ca}`,
+    { storePath: storePath.absolute, url, ca: ca.toString() },
+  );
 }
 
 function mismatchingPath(upstream: Upstream, expected: string, { storePath }: NarInfo) {

@@ -76,30 +76,18 @@ export class Claim implements ClaimFields {
   }
 
   /**
-   * One claim out of two about the same content: signatures united, deriver and CA kept or filled
-   * in, the verified one's verification.
+   * One claim out of two about the same content: that of the verified one, or else this one, with
+   * signatures united, and deriver and CA filled in where it has none.
    */
   unitedWith(other: Claim): Claim {
+    const better = !this.verified && other.verified;
+    const [first, second] = better ? [other, this] : [this, other];
     const known = new Set(this.signatures.map(String));
     const added = other.signatures.filter((signature) => !known.has(String(signature)));
-    const better = !this.verified && other.verified;
-    if (
-      added.length === 0 &&
-      !better &&
-      (this.deriver !== undefined || other.deriver === undefined) &&
-      (this.ca !== undefined || other.ca === undefined)
-    ) {
-      return this;
-    }
-    return new Claim({
-      ...this,
-      // the order of the references is what the signatures that verified were made over
-      references: better ? other.references : this.references,
-      signatures: [...this.signatures, ...added],
-      deriver: this.deriver ?? other.deriver,
-      ca: this.ca ?? other.ca,
-      origin: better ? other.origin : this.origin,
-      verification: better ? other.verification : this.verification,
-    });
+    const deriver = first.deriver ?? second.deriver;
+    const ca = first.ca ?? second.ca;
+    if (!better && added.length === 0 && deriver === this.deriver && ca === this.ca) return this;
+    // also the order of the references is that of the verified one: its signatures are over that
+    return new Claim({ ...first, signatures: [...this.signatures, ...added], deriver, ca });
   }
 }

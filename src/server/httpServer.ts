@@ -5,7 +5,7 @@
  * another protocol on the same port would take the sockets first and pass HTTP/1.1 ones on.
  */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
 import { NarthexError } from '../errors.ts';
 import { type ErrorReporter, requestHandler } from './requestHandler.ts';
@@ -67,13 +67,14 @@ export async function listen(options: ListenOptions): Promise<RunningServer> {
     handler,
   );
   server.maxConnections = MAX_CONNECTIONS;
+  const idle = idleConnections(server);
   // who asks before sending a body gets the answer instead of a "continue"
   server.on('checkContinue', handler);
   const address = await listenAt(server, host, port);
 
   let closed: Promise<void> | undefined;
   const close = () => {
-    closed ??= closeServer(server, options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS);
+    closed ??= closeServer(server, idle, options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS);
     return closed;
   };
   return {
@@ -107,11 +108,34 @@ function listenAt(server: Server, host: string, port: number): Promise<AddressIn
   });
 }
 
-function closeServer(server: Server, drainTimeoutMs: number): Promise<void> {
+/** Connections without a request under way: silent ones, and those whose headers are not complete. */
+function idleConnections(server: Server): () => Iterable<Socket> {
+  const answering = new Map<Socket, number>();
+  server.on('connection', (socket: Socket) => {
+    answering.set(socket, 0);
+    socket.once('close', () => answering.delete(socket));
+  });
+  server.on('request', ({ socket }, outgoing) => {
+    answering.set(socket, (answering.get(socket) ?? 0) + 1);
+    outgoing.once('close', () => {
+      const count = answering.get(socket);
+      if (count !== undefined) answering.set(socket, count - 1);
+    });
+  });
+  return () => [...answering].flatMap(([socket, count]) => (count === 0 ? [socket] : []));
+}
+
+function closeServer(
+  server: Server,
+  idle: () => Iterable<Socket>,
+  drainTimeoutMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const deadline = setTimeout(() => server.closeAllConnections(), drainTimeoutMs);
     // connections whose answer is under way become idle later, and would wait for a next request
-    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const sweep = setInterval(() => {
+      for (const socket of idle()) socket.destroy();
+    }, IDLE_SWEEP_MS);
     server.close(() => {
       clearTimeout(deadline);
       clearInterval(sweep);

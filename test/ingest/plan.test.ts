@@ -44,6 +44,18 @@ describe('a plan says of each path', () => {
       { top: 'differs by mid', mid: 'differs', low: 'differs' },
     ],
     [
+      'the first of several that differ, in the order of the references',
+      { top: 'A: left right', left: 'A', right: 'A' },
+      { left: 'B', right: 'B' },
+      { left: 'differs', right: 'differs', top: 'differs by left' },
+    ],
+    [
+      'the worst of several, wherever it stands',
+      { top: 'A: left right', left: 'absent', right: 'A' },
+      { right: 'B' },
+      { left: 'absent', right: 'differs', top: 'differs by right' },
+    ],
+    [
       'differs where only its references do: one more',
       CHAIN,
       { low: 'A: more' },

@@ -263,6 +263,19 @@ describe('closing', () => {
     await server.close();
   });
 
+  test('does not wait for connections that ask for nothing', async () => {
+    const server = await listen({
+      drainTimeoutMs: 3_600_000, // waiting for it would end the test
+      routes: { handle: async () => ({ status: 404, headers: {} }) },
+    });
+    const silent = connect(server.port, '127.0.0.1');
+    const halfSent = connect(server.port, '127.0.0.1');
+    await Promise.all([once(silent, 'connect'), once(halfSent, 'connect')]);
+    halfSent.write('GET / HTTP/1.1\r\nHost: ');
+    for (const socket of [silent, halfSent]) socket.on('error', () => {});
+    await server.close();
+  });
+
   test('breaks off answers that take too long', async () => {
     const server = await serve(
       (_, signal) => {
