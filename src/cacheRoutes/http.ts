@@ -1,7 +1,7 @@
 /** Requests and answers of HTTP as plain values, apart from any server. */
 import type { ServiceOptions } from '../castore/blobService.ts';
 
-/** A request, without its body. */
+/** A request. */
 export interface CacheRequest {
   /** In capitals. */
   readonly method: string;
@@ -10,6 +10,11 @@ export interface CacheRequest {
   readonly query: URLSearchParams;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /**
+   * The body, to be read once, as it came: no Content-Encoding is undone. Absent where there is none. What is
+   * not read is not received; the connection is closed then. It fails when the client goes away.
+   */
+  readonly body?: AsyncIterable<Uint8Array> | undefined;
 }
 
 /** An answer. */

@@ -4,7 +4,7 @@ import type { Node } from '../castore/node.ts';
 import type { Limits } from '../limits.ts';
 import type { DirectorySource } from '../render/fetchDirectory.ts';
 import { NarLayout } from '../render/layout.ts';
-import { WeightedLru } from './weightedLru.ts';
+import { WeightedLru } from '../weightedLru.ts';
 
 /** How many directories the layouts that are kept may have together: some 150 bytes each. */
 const DEFAULT_MAX_DIRECTORIES = 100_000;

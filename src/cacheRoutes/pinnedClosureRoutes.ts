@@ -12,9 +12,10 @@
  */
 import type { ServiceOptions } from '../castore/blobService.ts';
 import { Digest } from '../castore/digest.ts';
-import { SingleFlight } from '../ingest/singleFlight.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { VariantKey } from '../pathinfo/currentView.ts';
+import { SingleFlight } from '../singleFlight.ts';
+import { WeightedLru } from '../weightedLru.ts';
 import type { CacheFiles, ServedCache } from './cacheFiles.ts';
 import { parseCachePath } from './cachePath.ts';
 import {
@@ -28,7 +29,6 @@ import {
 } from './http.ts';
 import { type ClosureConflict, type ClosureSource, PinnedClosure } from './pinnedClosure.ts';
 import { FOREVER } from './rangeResponse.ts';
-import { WeightedLru } from './weightedLru.ts';
 
 /** What the paths of these routes begin with. */
 export const PINNED_CLOSURE_PREFIX = '/closure/';

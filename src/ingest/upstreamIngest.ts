@@ -14,10 +14,10 @@ import { isStorePathOf } from '../narinfo/contentAddress.ts';
 import type { NarInfo } from '../narinfo/narinfo.ts';
 import { parseNarInfo } from '../narinfo/parse.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
+import { SingleFlight } from '../singleFlight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { NarInfoMemory } from './narInfoMemory.ts';
 import { ingestNar } from './narIngest.ts';
-import { SingleFlight } from './singleFlight.ts';
 import { requireCache, UpstreamSet } from './upstreamSet.ts';
 import { type FoundNarInfo, nameOfWanted, type WantedPath } from './walkItem.ts';
 

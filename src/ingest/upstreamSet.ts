@@ -1,9 +1,9 @@
 /** Several upstreams in the order in which they are asked. */
 import { setTimeout as sleepFor } from 'node:timers/promises';
+import { abortable } from '../abortable.ts';
 import { NarthexError } from '../errors.ts';
 import { STORE_DIR } from '../storePath.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { abortable } from './abortable.ts';
 
 /** Priority of a cache whose nix-cache-info names none. Source: Nix `store-api.hh`. */
 const DEFAULT_PRIORITY = 50;

@@ -1,8 +1,8 @@
 /** The small files of a binary cache that every kind of upstream reads: what they mean. */
 import { NarthexError } from '../errors.ts';
-import { SingleFlight } from '../ingest/singleFlight.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { type CacheInfo, parseCacheInfo } from '../narinfo/cacheInfo.ts';
+import { SingleFlight } from '../singleFlight.ts';
 import { parseHashPart, STORE_DIR } from '../storePath.ts';
 import type { UpstreamOptions } from './upstream.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { abortable } from '../../src/ingest/abortable.ts';
-import { SingleFlight } from '../../src/ingest/singleFlight.ts';
+import { abortable } from '../src/abortable.ts';
+import { SingleFlight } from '../src/singleFlight.ts';
 
 // a rejection that nobody handles fails the whole run in vitest; this one says which file it was
 const unhandled: unknown[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WeightedLru } from '../../src/cacheRoutes/weightedLru.ts';
+import { WeightedLru } from '../src/weightedLru.ts';
 
 const lruOf = (maxWeight: number) => new WeightedLru<number>(maxWeight, (value) => value);
 
