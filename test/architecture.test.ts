@@ -33,8 +33,12 @@ function readSources(): SourceFile[] {
     }));
 }
 
+/** What a generator made is nobody's to read. */
+const GENERATED = /^grpc\/gen\//;
+
 describe('src', () => {
   const files = readSources();
+  const written = files.filter(({ path }) => !GENERATED.test(path));
 
   test('keeps to the layer table of docs/ARCHITECTURE.md', () => {
     const table = parseLayerTable(readFileSync(join(root, 'docs', 'ARCHITECTURE.md'), 'utf8'));
@@ -42,7 +46,7 @@ describe('src', () => {
   });
 
   test(`has no file over ${MAX_LINES} lines without a reason`, () => {
-    const long = files.filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
+    const long = written.filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
     // both ways: an entry whose file became shorter is to go
     expect(long.map(({ path }) => path)).toEqual(Object.keys(LONG_FILES).sort());
   });

@@ -1,6 +1,7 @@
 /** What an upstream says about a store path, and how narthex came to believe it. */
 import { NarthexError } from '../errors.ts';
 import type { Hash } from '../hash.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
 import type { ContentAddress } from '../narinfo/contentAddress.ts';
 import type { Signature } from '../signature.ts';
 import type { StorePath } from '../storePath.ts';
@@ -32,6 +33,12 @@ export interface ClaimFields {
   readonly origin: string | undefined;
   readonly verification: Verification;
 }
+
+/**
+ * Signatures that a claim may gather when claims are united: as many as a narinfo may have, so that
+ * what is kept can always be served.
+ */
+const MOST_SIGNATURES = DEFAULT_LIMITS.narinfoSignatures;
 
 /** A claim about a store path. Valid once constructed. */
 export class Claim implements ClaimFields {
@@ -77,13 +84,16 @@ export class Claim implements ClaimFields {
 
   /**
    * One claim out of two about the same content: that of the verified one, or else this one, with
-   * signatures united, and deriver and CA filled in where it has none.
+   * signatures united as far as there is room, and deriver and CA filled in where it has none.
    */
   unitedWith(other: Claim): Claim {
     const better = !this.verified && other.verified;
     const [first, second] = better ? [other, this] : [this, other];
     const known = new Set(this.signatures.map(String));
-    const added = other.signatures.filter((signature) => !known.has(String(signature)));
+    const room = Math.max(0, MOST_SIGNATURES - this.signatures.length);
+    const added = other.signatures
+      .filter((signature) => !known.has(String(signature)))
+      .slice(0, room);
     const deriver = first.deriver ?? second.deriver;
     const ca = first.ca ?? second.ca;
     if (!better && added.length === 0 && deriver === this.deriver && ca === this.ca) return this;

@@ -22,10 +22,10 @@ export function isOutage(error: unknown): boolean {
 
 /** How pauses are measured. */
 export interface CoolDownOptions {
-  /** Milliseconds since any moment; the clock by default. */
-  readonly now?: (() => number) | undefined;
+  /** Milliseconds since any moment. */
+  readonly now: () => number;
   /** From 0 to 1. */
-  readonly random?: (() => number) | undefined;
+  readonly random: () => number;
   /** The first pause in milliseconds. */
   readonly baseMs?: number | undefined;
 }
@@ -37,7 +37,7 @@ export class CoolDown<Member extends object> {
   readonly #baseMs: number;
   readonly #failures = new WeakMap<Member, { error: unknown; inRow: number; until: number }>();
 
-  constructor({ now = Date.now, random = Math.random, baseMs = BASE_MS }: CoolDownOptions = {}) {
+  constructor({ now, random, baseMs = BASE_MS }: CoolDownOptions) {
     this.#now = now;
     this.#random = random;
     this.#baseMs = baseMs;

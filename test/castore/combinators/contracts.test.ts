@@ -14,6 +14,8 @@ import { blobServiceContract } from '../../contracts/blobServiceContract.ts';
 import { directoryServiceContract } from '../../contracts/directoryServiceContract.ts';
 import { temporaryStore } from '../../store/temporaryStore.ts';
 
+const CLOCK = { now: () => 0, random: () => 0.5 };
+
 const nothing = { async [Symbol.asyncDispose]() {} };
 const blobs = () => new MemoryBlobService();
 const directories = () => new MemoryDirectoryService();
@@ -21,11 +23,11 @@ const directories = () => new MemoryDirectoryService();
 const BLOBS = {
   cache: () => new CacheBlobService({ near: blobs(), far: blobs() }),
   lru: () => new LruBlobService(blobs(), { maxBytes: 1024 * 1024 }),
-  priority: () => new PriorityBlobService([blobs(), blobs()], new CoolDown()),
+  priority: () => new PriorityBlobService([blobs(), blobs()], new CoolDown(CLOCK)),
   'cache of lru and priority': () =>
     new CacheBlobService({
       near: new LruBlobService(blobs(), { maxBytes: 100_000 }),
-      far: new PriorityBlobService([blobs(), blobs()], new CoolDown()),
+      far: new PriorityBlobService([blobs(), blobs()], new CoolDown(CLOCK)),
     }),
 };
 for (const [name, make] of Object.entries(BLOBS)) {
@@ -35,11 +37,11 @@ for (const [name, make] of Object.entries(BLOBS)) {
 const DIRECTORIES = {
   cache: () => new CacheDirectoryService({ near: directories(), far: directories() }),
   lru: () => new LruDirectoryService(directories(), { maxEntries: 10 }),
-  priority: () => new PriorityDirectoryService([directories(), directories()], new CoolDown()),
+  priority: () => new PriorityDirectoryService([directories(), directories()], new CoolDown(CLOCK)),
   'cache of lru and priority': () =>
     new CacheDirectoryService({
       near: new LruDirectoryService(directories(), { maxEntries: 3 }),
-      far: new PriorityDirectoryService([directories(), directories()], new CoolDown()),
+      far: new PriorityDirectoryService([directories(), directories()], new CoolDown(CLOCK)),
     }),
 };
 for (const [name, make] of Object.entries(DIRECTORIES)) {

@@ -12,6 +12,8 @@ import { bytesOf } from '../../contracts/collect.ts';
 import { noise } from '../../contracts/sampleBytes.ts';
 import { outage, ProbedBlobService, ProbedDirectoryService } from './members.ts';
 
+const CLOCK = { now: () => 0, random: () => 0.5 };
+
 function group() {
   const clock = { now: 0 };
   const first = new ProbedBlobService();
@@ -137,7 +139,7 @@ test('PriorityDirectoryService puts a tree together out of several members', asy
   await using putter = second.openPut();
   await putter.put(leaf);
   await putter.close();
-  const service = new PriorityDirectoryService([first, second], new CoolDown());
+  const service = new PriorityDirectoryService([first, second], new CoolDown(CLOCK));
   expect((await service.get(leaf.digest))?.digest.hex).toBe(leaf.digest.hex);
   first.failure = outage('first');
   await expect(service.get(Digest.of(utf8('absent')))).rejects.toBe(first.failure);

@@ -1,0 +1,37 @@
+/** A service that signs. */
+import { fingerprint } from '../../narinfo/fingerprint.ts';
+import type { SecretKey } from '../../signature.ts';
+import { Claim } from '../claim.ts';
+import { PathInfo } from '../pathInfo.ts';
+import type { PathInfoService } from '../pathInfoService.ts';
+import { MappedPathInfoService } from './mappedPathInfoService.ts';
+
+/** With what, and when, a {@link SigningPathInfoService} signs. */
+export interface SigningOptions {
+  readonly secretKey: SecretKey;
+  /** `in`: what is put, so that the signature is kept. `out`: what is given out. */
+  readonly when: 'in' | 'out';
+}
+
+/**
+ * Adds a signature of ours to claims that something vouches for: a trusted key, the content address,
+ * an authorised uploader. What nobody verified is passed on as it is: a signature would make others
+ * believe it. What is signed already is not signed again.
+ */
+export class SigningPathInfoService extends MappedPathInfoService {
+  constructor(inner: PathInfoService, { secretKey, when }: SigningOptions) {
+    const sign = (pathInfo: PathInfo) => signed(pathInfo, secretKey);
+    const asIs = (pathInfo: PathInfo) => pathInfo;
+    super(inner, { in: when === 'in' ? sign : asIs, out: when === 'out' ? sign : asIs });
+  }
+}
+
+function signed(pathInfo: PathInfo, key: SecretKey): PathInfo {
+  const { claim, node, references } = pathInfo;
+  if (!claim.verified) return pathInfo;
+  const signature = key.sign(fingerprint(claim, 'sorted'));
+  // signing the same twice gives the same signature
+  if (claim.signatures.some((kept) => kept.equals(signature))) return pathInfo;
+  const signatures = [...claim.signatures, signature];
+  return new PathInfo(new Claim({ ...claim, signatures }), node, references);
+}
