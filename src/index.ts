@@ -25,6 +25,20 @@ export type {
   ReadBlobOptions,
   ServiceOptions,
 } from './castore/blobService.ts';
+export { type CacheBlobOptions, CacheBlobService } from './castore/combinators/cacheBlobService.ts';
+export {
+  type CacheDirectoryOptions,
+  CacheDirectoryService,
+} from './castore/combinators/cacheDirectoryService.ts';
+export { CoolDown, type CoolDownOptions } from './castore/combinators/coolDown.ts';
+export { LruBlobService, LruDirectoryService } from './castore/combinators/lruServices.ts';
+export { PriorityBlobService } from './castore/combinators/priorityBlobService.ts';
+export { PriorityDirectoryService } from './castore/combinators/priorityDirectoryService.ts';
+export {
+  ReadOnlyBlobService,
+  ReadOnlyDirectoryService,
+} from './castore/combinators/readOnlyServices.ts';
+export { type Castore, type CopyNodeOptions, copyNode } from './castore/copyNode.ts';
 export { Digest } from './castore/digest.ts';
 export { Directory, type DirectoryEntry, decodeEntry, encodeEntry } from './castore/directory.ts';
 export type { DirectoryPutter, DirectoryService } from './castore/directoryService.ts';
@@ -45,6 +59,25 @@ export {
   isNarthexError,
   NarthexError,
 } from './errors.ts';
+export type { Authorize } from './grpc/authorization.ts';
+export { type CastoreServicesOptions, castoreServices } from './grpc/castore/castoreServices.ts';
+export { GrpcBlobService } from './grpc/castore/grpcBlobService.ts';
+export { GrpcDirectoryService } from './grpc/castore/grpcDirectoryService.ts';
+export { type ChannelOptions, type GrpcChannel, openChannel } from './grpc/channel.ts';
+export {
+  type GrpcHandler,
+  type GrpcHandlerOptions,
+  type GrpcServices,
+  grpcHandler,
+  isGrpcPath,
+} from './grpc/grpcHandler.ts';
+export { healthService } from './grpc/health.ts';
+export { type GrpcPathInfoOptions, GrpcPathInfoService } from './grpc/store/grpcPathInfoService.ts';
+export {
+  type AcceptPut,
+  type StoreServicesOptions,
+  storeServices,
+} from './grpc/store/storeServices.ts';
 export { Hash, type HashAlgorithm } from './hash.ts';
 export {
   type IngestEvent,
@@ -63,6 +96,21 @@ export { renderNarInfo } from './narinfo/render.ts';
 export { Claim, type ClaimFields, type Verification } from './pathinfo/claim.ts';
 export { type ClosureMember, walkClosure } from './pathinfo/closure.ts';
 export { closureDigest } from './pathinfo/closureDigest.ts';
+export type { CopyContent } from './pathinfo/combinators/bringClosure.ts';
+export {
+  type CachePathInfoOptions,
+  CachePathInfoService,
+} from './pathinfo/combinators/cachePathInfoService.ts';
+export {
+  type LruPathInfoOptions,
+  LruPathInfoService,
+} from './pathinfo/combinators/lruPathInfoService.ts';
+export { PriorityPathInfoService } from './pathinfo/combinators/priorityPathInfoService.ts';
+export { ReadOnlyPathInfoService } from './pathinfo/combinators/readOnlyPathInfoService.ts';
+export {
+  type SigningOptions,
+  SigningPathInfoService,
+} from './pathinfo/combinators/signingPathInfoService.ts';
 export type { Finding, FindingService, FindingSide, KeptFinding } from './pathinfo/finding.ts';
 export { MemoryFindingService } from './pathinfo/memoryFindingService.ts';
 export { MemoryPathInfoService } from './pathinfo/memoryPathInfoService.ts';
@@ -73,8 +121,10 @@ export {
   type PathInfoService,
 } from './pathinfo/pathInfoService.ts';
 export type { PreferConflict, PreferResult, VariantSwitch } from './pathinfo/preferVariant.ts';
+export { UnresolvedPathInfo } from './pathinfo/unresolvedPathInfo.ts';
 export type { VariantService } from './pathinfo/variantService.ts';
 export { lookup } from './render/lookup.ts';
+export { measureNar, type NarMeasure } from './render/measureNar.ts';
 export { renderNar } from './render/renderNar.ts';
 export { restore } from './render/restore.ts';
 export { type ListenOptions, listen, type RunningServer } from './server/httpServer.ts';

@@ -27,7 +27,10 @@ export interface PathInfoRecipe {
 }
 
 /** A verified claim. */
-export const BY_KEY: Verification = { by: 'key', publicKey: 'cache-1:AAAA' };
+export const BY_KEY: Verification = {
+  by: 'key',
+  publicKey: `cache-1:${Buffer.alloc(32).toString('base64')}`,
+};
 /** An unverified one. */
 export const BY_NOBODY: Verification = { by: 'nobody' };
 

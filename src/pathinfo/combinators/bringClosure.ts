@@ -1,13 +1,15 @@
 /** Bringing a closure from one service to another. */
 import type { ServiceOptions } from '../../castore/blobService.ts';
-import type { Node } from '../../castore/node.ts';
 import { missingReference } from '../closure.ts';
 import { keyText, referencedVariants, type VariantKey } from '../currentView.ts';
 import type { PathInfo } from '../pathInfo.ts';
 import type { PathInfoOptions, PathInfoService } from '../pathInfoService.ts';
 
-/** Makes the content of a node readable where PathInfos go. */
-export type CopyContent = (node: Node, options: ServiceOptions) => Promise<void>;
+/**
+ * Makes the content of a path readable where its PathInfo goes, and says that it is what the claim says:
+ * a peer may be lying about which content a signed NarHash is of.
+ */
+export type CopyContent = (pathInfo: PathInfo, options: ServiceOptions) => Promise<void>;
 
 /** Variants that are looked for at once. */
 const VARIANTS_IN_FLIGHT = 32;
@@ -35,7 +37,7 @@ export async function bringClosure(root: PathInfo, options: BringOptions): Promi
   for (let i = 0; i < ordered.length; i += PUT_BATCH) {
     const batch = ordered.slice(i, i + PUT_BATCH);
     if (copyContent !== undefined) {
-      await inParallel(batch, PATHS_IN_FLIGHT, ({ node }) => copyContent(node, { signal }));
+      await inParallel(batch, PATHS_IN_FLIGHT, (pathInfo) => copyContent(pathInfo, { signal }));
     }
     signal?.throwIfAborted();
     await to.putAll(batch, { signal, context: options.context });

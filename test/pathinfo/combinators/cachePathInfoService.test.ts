@@ -1,7 +1,7 @@
 /** What is particular to a cache: whole closures come near, once, and only absence is remembered. */
 import { describe, expect, test } from 'vitest';
-import type { Node } from '../../../src/castore/node.ts';
 import { NarthexError } from '../../../src/errors.ts';
+import type { CopyContent } from '../../../src/pathinfo/combinators/bringClosure.ts';
 import { CachePathInfoService } from '../../../src/pathinfo/combinators/cachePathInfoService.ts';
 import { MemoryPathInfoService } from '../../../src/pathinfo/memoryPathInfoService.ts';
 import type { PathInfo } from '../../../src/pathinfo/pathInfo.ts';
@@ -23,7 +23,7 @@ const CLOSURE = [libc, zlib, png, app];
 interface Setting {
   readonly negativeTtlMs?: number;
   readonly far?: readonly PathInfo[];
-  readonly copyContent?: (node: Node) => Promise<void>;
+  readonly copyContent?: CopyContent;
 }
 
 async function setUp({ negativeTtlMs, far: kept = CLOSURE, copyContent }: Setting = {}) {
@@ -47,10 +47,9 @@ const failure = new NarthexError('SIGNATURE_MISMATCH', 'forged');
 describe('CachePathInfoService', () => {
   test('brings the whole closure near, references first, each content before its PathInfo', async () => {
     const events: string[] = [];
-    const nodes = new Map(CLOSURE.map((pathInfo) => [pathInfo.node, pathInfo.storePath.name]));
     const { near, far, cache } = await setUp({
-      copyContent: async (node) => {
-        events.push(`copy ${nodes.get(node)}`);
+      copyContent: async ({ storePath }) => {
+        events.push(`copy ${storePath.name}`);
       },
     });
     const { putAll } = near;
@@ -76,8 +75,8 @@ describe('CachePathInfoService', () => {
 
   test('keeps nothing when the content of something cannot be had', async () => {
     const { near, cache } = await setUp({
-      copyContent: async (node) => {
-        if (node === png.node) throw failure;
+      copyContent: async ({ storePath }) => {
+        if (storePath.equals(png.storePath)) throw failure;
       },
     });
     await expect(cache.get(digest)).rejects.toBe(failure);

@@ -16,7 +16,7 @@ import { file_snix_store_v1_pathinfo } from '../../../snix/store/v1/pathinfo_pb.
 export const file_narthex_store_v1_rpc_variant: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'CiJuYXJ0aGV4L3N0b3JlL3YxL3JwY192YXJpYW50LnByb3RvEhBuYXJ0aGV4LnN0b3JlLnYxIuIBCgtWYXJpYW50SW5mbxIqCglwYXRoX2luZm8YASABKAsyFy5zbml4LnN0b3JlLnYxLlBhdGhJbmZvEhYKDmNsb3N1cmVfZGlnZXN0GAIgASgMEiwKCGV2aWRlbmNlGAMgAygOMhoubmFydGhleC5zdG9yZS52MS5FdmlkZW5jZRI0Cgx2ZXJpZmljYXRpb24YBCABKAsyHi5uYXJ0aGV4LnN0b3JlLnYxLlZlcmlmaWNhdGlvbhIOCgZvcmlnaW4YBSABKAkSCgoCY2EYBiABKAkSDwoHZGVyaXZlchgHIAEoCSJeCgxWZXJpZmljYXRpb24SFAoKcHVibGljX2tleRgBIAEoCUgAEgwKAmNhGAIgASgISAASEgoIdXBsb2FkZXIYAyABKAlIABIQCgZub2JvZHkYBCABKAhIAEIECgJieSI7ChFHZXRWYXJpYW50UmVxdWVzdBIOCgZkaWdlc3QYASABKAwSFgoOY2xvc3VyZV9kaWdlc3QYAiABKAwiJQoTTGlzdFZhcmlhbnRzUmVxdWVzdBIOCgZkaWdlc3QYASABKAwiMwoZR2V0QnlDbG9zdXJlRGlnZXN0UmVxdWVzdBIWCg5jbG9zdXJlX2RpZ2VzdBgBIAEoDCI3Cg1QcmVmZXJSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoDBIWCg5jbG9zdXJlX2RpZ2VzdBgCIAEoDCI0CgpWYXJpYW50S2V5Eg4KBmRpZ2VzdBgBIAEoDBIWCg5jbG9zdXJlX2RpZ2VzdBgCIAEoDCK9BQoOUHJlZmVyUmVzcG9uc2USOQoIc3dpdGNoZWQYASADKAsyJy5uYXJ0aGV4LnN0b3JlLnYxLlByZWZlclJlc3BvbnNlLlN3aXRjaBI8Cgljb25mbGljdHMYAiADKAsyKS5uYXJ0aGV4LnN0b3JlLnYxLlByZWZlclJlc3BvbnNlLkNvbmZsaWN0GkkKBlN3aXRjaBItCgd2YXJpYW50GAEgASgLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5EhAKCHByZXZpb3VzGAIgASgMGmgKB01pc3NpbmcSLQoHdmFyaWFudBgBIAEoCzIcLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEtleRIuCghyZWZlcnJlchgCIAEoCzIcLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEtleRo8CgpJbmNvaGVyZW50Ei4KCHZhcmlhbnRzGAEgAygLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5GmsKCFJlZmVycmVyEi4KCHJlZmVycmVyGAEgASgLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5Ei8KCXJlZmVyZW5jZRgCIAEoCzIcLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEtleRrRAQoIQ29uZmxpY3QSOwoHbWlzc2luZxgBIAEoCzIoLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2UuTWlzc2luZ0gAEkEKCmluY29oZXJlbnQYAiABKAsyKy5uYXJ0aGV4LnN0b3JlLnYxLlByZWZlclJlc3BvbnNlLkluY29oZXJlbnRIABI9CghyZWZlcnJlchgDIAEoCzIpLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2UuUmVmZXJyZXJIAEIGCgRraW5kKmMKCEV2aWRlbmNlEhgKFEVWSURFTkNFX1VOU1BFQ0lGSUVEEAASEQoNRVZJREVOQ0VfU0FNRRABEhIKDkVWSURFTkNFX01JWEVEEAISFgoSRVZJREVOQ0VfVU5DSEVDS0VEEAMynwMKDlZhcmlhbnRTZXJ2aWNlEkkKA0dldBIjLm5hcnRoZXguc3RvcmUudjEuR2V0VmFyaWFudFJlcXVlc3QaHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvEk4KBExpc3QSJS5uYXJ0aGV4LnN0b3JlLnYxLkxpc3RWYXJpYW50c1JlcXVlc3QaHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvMAESYAoSR2V0QnlDbG9zdXJlRGlnZXN0EisubmFydGhleC5zdG9yZS52MS5HZXRCeUNsb3N1cmVEaWdlc3RSZXF1ZXN0Gh0ubmFydGhleC5zdG9yZS52MS5WYXJpYW50SW5mbxJLCgZQcmVmZXISHy5uYXJ0aGV4LnN0b3JlLnYxLlByZWZlclJlcXVlc3QaIC5uYXJ0aGV4LnN0b3JlLnYxLlByZWZlclJlc3BvbnNlEkMKA1B1dBIdLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEluZm8aHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvYgZwcm90bzM',
+    'CiJuYXJ0aGV4L3N0b3JlL3YxL3JwY192YXJpYW50LnByb3RvEhBuYXJ0aGV4LnN0b3JlLnYxIuIBCgtWYXJpYW50SW5mbxIqCglwYXRoX2luZm8YASABKAsyFy5zbml4LnN0b3JlLnYxLlBhdGhJbmZvEhYKDmNsb3N1cmVfZGlnZXN0GAIgASgMEiwKCGV2aWRlbmNlGAMgAygOMhoubmFydGhleC5zdG9yZS52MS5FdmlkZW5jZRI0Cgx2ZXJpZmljYXRpb24YBCABKAsyHi5uYXJ0aGV4LnN0b3JlLnYxLlZlcmlmaWNhdGlvbhIOCgZvcmlnaW4YBSABKAkSCgoCY2EYBiABKAkSDwoHZGVyaXZlchgHIAEoCSJeCgxWZXJpZmljYXRpb24SFAoKcHVibGljX2tleRgBIAEoCUgAEgwKAmNhGAIgASgISAASEgoIdXBsb2FkZXIYAyABKAlIABIQCgZub2JvZHkYBCABKAhIAEIECgJieSI7ChFHZXRWYXJpYW50UmVxdWVzdBIOCgZkaWdlc3QYASABKAwSFgoOY2xvc3VyZV9kaWdlc3QYAiABKAwiIwoRR2V0Q3VycmVudFJlcXVlc3QSDgoGZGlnZXN0GAEgASgMIhQKEkxpc3RDdXJyZW50UmVxdWVzdCIlChNMaXN0VmFyaWFudHNSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoDCIzChlHZXRCeUNsb3N1cmVEaWdlc3RSZXF1ZXN0EhYKDmNsb3N1cmVfZGlnZXN0GAEgASgMIjcKDVByZWZlclJlcXVlc3QSDgoGZGlnZXN0GAEgASgMEhYKDmNsb3N1cmVfZGlnZXN0GAIgASgMIjQKClZhcmlhbnRLZXkSDgoGZGlnZXN0GAEgASgMEhYKDmNsb3N1cmVfZGlnZXN0GAIgASgMIr0FCg5QcmVmZXJSZXNwb25zZRI5Cghzd2l0Y2hlZBgBIAMoCzInLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2UuU3dpdGNoEjwKCWNvbmZsaWN0cxgCIAMoCzIpLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2UuQ29uZmxpY3QaSQoGU3dpdGNoEi0KB3ZhcmlhbnQYASABKAsyHC5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRLZXkSEAoIcHJldmlvdXMYAiABKAwaaAoHTWlzc2luZxItCgd2YXJpYW50GAEgASgLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5Ei4KCHJlZmVycmVyGAIgASgLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5GjwKCkluY29oZXJlbnQSLgoIdmFyaWFudHMYASADKAsyHC5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRLZXkaawoIUmVmZXJyZXISLgoIcmVmZXJyZXIYASABKAsyHC5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRLZXkSLwoJcmVmZXJlbmNlGAIgASgLMhwubmFydGhleC5zdG9yZS52MS5WYXJpYW50S2V5GtEBCghDb25mbGljdBI7CgdtaXNzaW5nGAEgASgLMigubmFydGhleC5zdG9yZS52MS5QcmVmZXJSZXNwb25zZS5NaXNzaW5nSAASQQoKaW5jb2hlcmVudBgCIAEoCzIrLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2UuSW5jb2hlcmVudEgAEj0KCHJlZmVycmVyGAMgASgLMikubmFydGhleC5zdG9yZS52MS5QcmVmZXJSZXNwb25zZS5SZWZlcnJlckgAQgYKBGtpbmQqYwoIRXZpZGVuY2USGAoURVZJREVOQ0VfVU5TUEVDSUZJRUQQABIRCg1FVklERU5DRV9TQU1FEAESEgoORVZJREVOQ0VfTUlYRUQQAhIWChJFVklERU5DRV9VTkNIRUNLRUQQAzLLBAoOVmFyaWFudFNlcnZpY2USSQoDR2V0EiMubmFydGhleC5zdG9yZS52MS5HZXRWYXJpYW50UmVxdWVzdBodLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEluZm8SUAoKR2V0Q3VycmVudBIjLm5hcnRoZXguc3RvcmUudjEuR2V0Q3VycmVudFJlcXVlc3QaHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvElQKC0xpc3RDdXJyZW50EiQubmFydGhleC5zdG9yZS52MS5MaXN0Q3VycmVudFJlcXVlc3QaHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvMAESTgoETGlzdBIlLm5hcnRoZXguc3RvcmUudjEuTGlzdFZhcmlhbnRzUmVxdWVzdBodLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEluZm8wARJgChJHZXRCeUNsb3N1cmVEaWdlc3QSKy5uYXJ0aGV4LnN0b3JlLnYxLkdldEJ5Q2xvc3VyZURpZ2VzdFJlcXVlc3QaHS5uYXJ0aGV4LnN0b3JlLnYxLlZhcmlhbnRJbmZvEksKBlByZWZlchIfLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVxdWVzdBogLm5hcnRoZXguc3RvcmUudjEuUHJlZmVyUmVzcG9uc2USRwoDUHV0Eh0ubmFydGhleC5zdG9yZS52MS5WYXJpYW50SW5mbxodLm5hcnRoZXguc3RvcmUudjEuVmFyaWFudEluZm8oATABYgZwcm90bzM',
     [file_snix_store_v1_pathinfo],
   );
 
@@ -153,6 +153,39 @@ export const GetVariantRequestSchema: GenMessage<GetVariantRequest> =
   messageDesc(file_narthex_store_v1_rpc_variant, 2);
 
 /**
+ * @generated from message narthex.store.v1.GetCurrentRequest
+ */
+export type GetCurrentRequest = Message<'narthex.store.v1.GetCurrentRequest'> & {
+  /**
+   * The 20 bytes of the store path's hash part.
+   *
+   * @generated from field: bytes digest = 1;
+   */
+  digest: Uint8Array;
+};
+
+/**
+ * Describes the message narthex.store.v1.GetCurrentRequest.
+ * Use `create(GetCurrentRequestSchema)` to create a new message.
+ */
+export const GetCurrentRequestSchema: GenMessage<GetCurrentRequest> =
+  /*@__PURE__*/
+  messageDesc(file_narthex_store_v1_rpc_variant, 3);
+
+/**
+ * @generated from message narthex.store.v1.ListCurrentRequest
+ */
+export type ListCurrentRequest = Message<'narthex.store.v1.ListCurrentRequest'> & {};
+
+/**
+ * Describes the message narthex.store.v1.ListCurrentRequest.
+ * Use `create(ListCurrentRequestSchema)` to create a new message.
+ */
+export const ListCurrentRequestSchema: GenMessage<ListCurrentRequest> =
+  /*@__PURE__*/
+  messageDesc(file_narthex_store_v1_rpc_variant, 4);
+
+/**
  * @generated from message narthex.store.v1.ListVariantsRequest
  */
 export type ListVariantsRequest = Message<'narthex.store.v1.ListVariantsRequest'> & {
@@ -168,7 +201,7 @@ export type ListVariantsRequest = Message<'narthex.store.v1.ListVariantsRequest'
  */
 export const ListVariantsRequestSchema: GenMessage<ListVariantsRequest> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 3);
+  messageDesc(file_narthex_store_v1_rpc_variant, 5);
 
 /**
  * @generated from message narthex.store.v1.GetByClosureDigestRequest
@@ -186,7 +219,7 @@ export type GetByClosureDigestRequest = Message<'narthex.store.v1.GetByClosureDi
  */
 export const GetByClosureDigestRequestSchema: GenMessage<GetByClosureDigestRequest> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 4);
+  messageDesc(file_narthex_store_v1_rpc_variant, 6);
 
 /**
  * @generated from message narthex.store.v1.PreferRequest
@@ -209,7 +242,7 @@ export type PreferRequest = Message<'narthex.store.v1.PreferRequest'> & {
  */
 export const PreferRequestSchema: GenMessage<PreferRequest> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 5);
+  messageDesc(file_narthex_store_v1_rpc_variant, 7);
 
 /**
  * A variant by its key.
@@ -236,7 +269,7 @@ export type VariantKey = Message<'narthex.store.v1.VariantKey'> & {
  */
 export const VariantKeySchema: GenMessage<VariantKey> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 6);
+  messageDesc(file_narthex_store_v1_rpc_variant, 8);
 
 /**
  * @generated from message narthex.store.v1.PreferResponse
@@ -261,7 +294,7 @@ export type PreferResponse = Message<'narthex.store.v1.PreferResponse'> & {
  */
 export const PreferResponseSchema: GenMessage<PreferResponse> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9);
 
 /**
  * @generated from message narthex.store.v1.PreferResponse.Switch
@@ -286,7 +319,7 @@ export type PreferResponse_Switch = Message<'narthex.store.v1.PreferResponse.Swi
  */
 export const PreferResponse_SwitchSchema: GenMessage<PreferResponse_Switch> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7, 0);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9, 0);
 
 /**
  * A variant of the closure is not kept.
@@ -313,7 +346,7 @@ export type PreferResponse_Missing = Message<'narthex.store.v1.PreferResponse.Mi
  */
 export const PreferResponse_MissingSchema: GenMessage<PreferResponse_Missing> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7, 1);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9, 1);
 
 /**
  * The closure holds several variants of one store path.
@@ -333,7 +366,7 @@ export type PreferResponse_Incoherent = Message<'narthex.store.v1.PreferResponse
  */
 export const PreferResponse_IncoherentSchema: GenMessage<PreferResponse_Incoherent> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7, 2);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9, 2);
 
 /**
  * A current variant refers to one that would cease to be current, and no other fits.
@@ -358,7 +391,7 @@ export type PreferResponse_Referrer = Message<'narthex.store.v1.PreferResponse.R
  */
 export const PreferResponse_ReferrerSchema: GenMessage<PreferResponse_Referrer> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7, 3);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9, 3);
 
 /**
  * @generated from message narthex.store.v1.PreferResponse.Conflict
@@ -398,7 +431,7 @@ export type PreferResponse_Conflict = Message<'narthex.store.v1.PreferResponse.C
  */
 export const PreferResponse_ConflictSchema: GenMessage<PreferResponse_Conflict> =
   /*@__PURE__*/
-  messageDesc(file_narthex_store_v1_rpc_variant, 7, 4);
+  messageDesc(file_narthex_store_v1_rpc_variant, 9, 4);
 
 /**
  * @generated from enum narthex.store.v1.Evidence
@@ -452,6 +485,26 @@ export const VariantService: GenService<{
     output: typeof VariantInfoSchema;
   };
   /**
+   * The current variant of a store path, or NOT_FOUND.
+   *
+   * @generated from rpc narthex.store.v1.VariantService.GetCurrent
+   */
+  getCurrent: {
+    methodKind: 'unary';
+    input: typeof GetCurrentRequestSchema;
+    output: typeof VariantInfoSchema;
+  };
+  /**
+   * All current variants.
+   *
+   * @generated from rpc narthex.store.v1.VariantService.ListCurrent
+   */
+  listCurrent: {
+    methodKind: 'server_streaming';
+    input: typeof ListCurrentRequestSchema;
+    output: typeof VariantInfoSchema;
+  };
+  /**
    * All variants of a store path, the current one first.
    *
    * @generated from rpc narthex.store.v1.VariantService.List
@@ -482,12 +535,13 @@ export const VariantService: GenService<{
     output: typeof PreferResponseSchema;
   };
   /**
-   * Keeps a PathInfo whose references by content are given; what is kept afterwards.
+   * Keeps PathInfos whose references by content are given, references before referrers; what is kept
+   * afterwards of each, in order. When one is refused those before it may have been kept.
    *
    * @generated from rpc narthex.store.v1.VariantService.Put
    */
   put: {
-    methodKind: 'unary';
+    methodKind: 'bidi_streaming';
     input: typeof VariantInfoSchema;
     output: typeof VariantInfoSchema;
   };

@@ -1,0 +1,74 @@
+/** Services as a handler of HTTP requests: gRPC, gRPC-Web and Connect. */
+import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { isNarthexError } from '../errors.ts';
+import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { toConnectError } from './status.ts';
+
+/** Registers services. */
+export type GrpcServices = (router: ConnectRouter) => void;
+
+/** How calls are answered. */
+export interface GrpcHandlerOptions {
+  readonly services: readonly GrpcServices[];
+  readonly maxMessageBytes?: number | undefined;
+  /** Told of calls that failed by no fault of the client. */
+  readonly reportError?: ((error: unknown, method: string) => void) | undefined;
+}
+
+/** A handler for node:http and node:http2. */
+export type GrpcHandler = ReturnType<typeof connectNodeAdapter>;
+
+/** `/<package>.<Service>/<Method>`: no file of a binary cache has such a path. */
+const METHOD_PATH =
+  /^\/[a-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*\.[A-Z][A-Za-z0-9]*\/[A-Z][A-Za-z0-9]*$/;
+
+/** Whether a path is that of a method; what no service answers is answered by the handler too. */
+export function isGrpcPath(path: string): boolean {
+  return METHOD_PATH.test(path);
+}
+
+/** Makes the handler. */
+export function grpcHandler(options: GrpcHandlerOptions): GrpcHandler {
+  const { services, maxMessageBytes = MAX_MESSAGE_BYTES, reportError } = options;
+  return connectNodeAdapter({
+    routes: (router) => {
+      for (const register of services) register(router);
+    },
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: maxMessageBytes,
+    // contents are compressed at rest or not worth it, and messages are small
+    acceptCompression: [],
+    interceptors: [errors(reportError)],
+  });
+}
+
+/** Turns what services throw into statuses, also in the middle of a stream. */
+function errors(reportError: GrpcHandlerOptions['reportError']): Interceptor {
+  return (next) => async (request) => {
+    const translate = (error: unknown) => {
+      if (!isNarthexError(error) && !request.signal.aborted) {
+        reportError?.(error, `${request.service.typeName}/${request.method.name}`);
+      }
+      return toConnectError(error, request.signal);
+    };
+    try {
+      const response = await next(request);
+      if (!response.stream) return response;
+      return { ...response, message: translated(response.message, translate) };
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+}
+
+async function* translated<T>(
+  messages: AsyncIterable<T>,
+  translate: (error: unknown) => Error,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translate(error);
+  }
+}
