@@ -1,35 +1,35 @@
 /**
- * Routes on a port, over HTTP/1.1.
+ * Routes on a port, over HTTP/1.1 and over HTTP/2 without TLS, with gRPC and Connect beside them.
  *
- * The handler (`requestHandler.ts`) knows nothing of ports, and this file nothing of what is served;
- * another protocol on the same port would take the sockets first and pass HTTP/1.1 ones on.
+ *     connection → protocolSniffer → http1 | http2 → exchange → requestHandler → routes
+ *                                                  → gRPC, by path
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
 import { NarthexError } from '../errors.ts';
+import { BodiesInFlight, type BodiesInFlightOptions } from './bodiesInFlight.ts';
+import { SEND_BUFFER_BYTES } from './exchange.ts';
+import { http1Protocol } from './http1.ts';
+import { http2Protocol } from './http2.ts';
+import { type GrpcRoutes, HEADERS_TIMEOUT_MS } from './protocol.ts';
+import { sniffProtocol } from './protocolSniffer.ts';
 import { type ErrorReporter, requestHandler } from './requestHandler.ts';
 
-/** Headers of a request must be complete after so long: against clients that dribble them. */
-const HEADERS_TIMEOUT_MS = 20_000;
-/** A request must be complete after so long. */
-const REQUEST_TIMEOUT_MS = 60_000;
-/** So long a connection is kept for the next request. Nix asks for many paths one after the other. */
-const KEEP_ALIVE_TIMEOUT_MS = 60_000;
-/** Headers of a request, all together. */
-const MAX_HEADER_BYTES = 16 * 1024;
-/** More connections are refused, before memory and file descriptors run out. */
-const MAX_CONNECTIONS = 10_000;
-/** What a connection may hold back for its client before rendering waits. */
-const SEND_BUFFER_BYTES = 512 * 1024;
+/**
+ * More connections are closed at once. Each may hold a file descriptor and the memory of an answer, so this
+ * keeps within the budget of `bodiesInFlight.ts`; it is far above what one machine sends at full speed.
+ */
+const MAX_CONNECTIONS = 1024;
+/** Connections whose other end is gone without a word are found out after so long in silence. */
+const TCP_KEEP_ALIVE_MS = 60_000;
 /** When closing, answers under way have so long; then they are broken off. */
 const DRAIN_TIMEOUT_MS = 30_000;
-/** While closing, connections that have become idle are closed so often. */
-const IDLE_SWEEP_MS = 20;
 
 /** Where and what to serve. */
-export interface ListenOptions {
+export interface ListenOptions extends BodiesInFlightOptions {
   readonly routes: HttpRoutes;
+  /** What gRPC and Connect answer. Default: nothing. */
+  readonly grpc?: GrpcRoutes | undefined;
   /** An address or name of this machine. Default `127.0.0.1`. */
   readonly host?: string | undefined;
   /** Default 0: one that is free. */
@@ -38,6 +38,8 @@ export interface ListenOptions {
   readonly reportError?: ErrorReporter | undefined;
   /** How long answers under way have when closing, in milliseconds. */
   readonly drainTimeoutMs?: number | undefined;
+  /** Until a connection has told which protocol it speaks, in milliseconds. */
+  readonly sniffTimeoutMs?: number | undefined;
 }
 
 /** A server that listens. Disposing of it closes it. */
@@ -54,27 +56,53 @@ export interface RunningServer extends AsyncDisposable {
  * @throws LISTEN_FAILED with `host` and `port`
  */
 export async function listen(options: ListenOptions): Promise<RunningServer> {
-  const { routes, host = '127.0.0.1', port = 0, reportError = () => {} } = options;
-  const handler = requestHandler(routes, reportError);
+  const { routes, grpc, host = '127.0.0.1', port = 0, reportError = () => {} } = options;
+  const bodies = new BodiesInFlight(options);
+  const handlers = { answer: requestHandler(routes, bodies, reportError), grpc, bodies };
+  const protocols = { http1: http1Protocol(handlers), http2: http2Protocol(handlers) };
+  const sniffed = new Set<Socket>();
+  const connections = new Set<Socket>();
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
+      // as node:http has it: a client may say that it sends no more, and still wait for its answer
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       highWaterMark: SEND_BUFFER_BYTES,
     },
-    handler,
+    (socket) => {
+      connections.add(socket);
+      sniffed.add(socket);
+      socket.once('close', () => {
+        connections.delete(socket);
+        sniffed.delete(socket);
+      });
+      sniffProtocol(socket, options.sniffTimeoutMs ?? HEADERS_TIMEOUT_MS, (protocol) => {
+        sniffed.delete(socket);
+        protocols[protocol].take(socket);
+      });
+    },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  const idle = idleConnections(server);
-  // who asks before sending a body gets the answer instead of a "continue"
-  server.on('checkContinue', handler);
   const address = await listenAt(server, host, port);
 
+  const closeAll = () =>
+    new Promise<void>((resolve) => {
+      const breakOff = () => {
+        for (const socket of connections) socket.destroy();
+      };
+      const deadline = setTimeout(breakOff, options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS);
+      server.close(() => {
+        clearTimeout(deadline);
+        resolve();
+      });
+      for (const socket of sniffed) socket.destroy();
+      for (const protocol of Object.values(protocols)) protocol.drain();
+    });
   let closed: Promise<void> | undefined;
   const close = () => {
-    closed ??= closeServer(server, idle, options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS);
+    closed ??= closeAll();
     return closed;
   };
   return {
@@ -104,42 +132,6 @@ function listenAt(server: Server, host: string, port: number): Promise<AddressIn
       // a string or null would be the address of a pipe or of a server that does not listen
       if (address === null || typeof address === 'string') refuse(new Error('no address'));
       else resolve(address);
-    });
-  });
-}
-
-/** Connections without a request under way: silent ones, and those whose headers are not complete. */
-function idleConnections(server: Server): () => Iterable<Socket> {
-  const answering = new Map<Socket, number>();
-  server.on('connection', (socket: Socket) => {
-    answering.set(socket, 0);
-    socket.once('close', () => answering.delete(socket));
-  });
-  server.on('request', ({ socket }, outgoing) => {
-    answering.set(socket, (answering.get(socket) ?? 0) + 1);
-    outgoing.once('close', () => {
-      const count = answering.get(socket);
-      if (count !== undefined) answering.set(socket, count - 1);
-    });
-  });
-  return () => [...answering].flatMap(([socket, count]) => (count === 0 ? [socket] : []));
-}
-
-function closeServer(
-  server: Server,
-  idle: () => Iterable<Socket>,
-  drainTimeoutMs: number,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = setTimeout(() => server.closeAllConnections(), drainTimeoutMs);
-    // connections whose answer is under way become idle later, and would wait for a next request
-    const sweep = setInterval(() => {
-      for (const socket of idle()) socket.destroy();
-    }, IDLE_SWEEP_MS);
-    server.close(() => {
-      clearTimeout(deadline);
-      clearInterval(sweep);
-      resolve();
     });
   });
 }

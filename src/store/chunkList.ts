@@ -18,24 +18,52 @@ export function encodeChunkList(chunks: readonly ChunkRef[]): Uint8Array {
   return bytes;
 }
 
-/**
- * The chunks of `blob`.
- * @throws STORE_INVALID
- */
-export function decodeChunkList(blob: Digest, bytes: Uint8Array): ChunkRef[] {
-  const count = bytes.length / ENTRY_BYTES;
-  if (!Number.isInteger(count) || count === 0) {
-    throw new NarthexError('STORE_INVALID', `the chunk list of blob ${blob} is damaged`, {
-      digest: String(blob),
-      actual: bytes.length,
-    });
+/** A chunk list as it is encoded: a large blob's is too long to be decoded for each who reads it. */
+export class ChunkList {
+  readonly #view: Buffer;
+
+  private constructor(view: Buffer) {
+    this.#view = view;
   }
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: count }, (_, index) => {
+
+  /**
+   * The chunk list of `blob`.
+   * @throws STORE_INVALID
+   */
+  static parse(blob: Digest, bytes: Uint8Array): ChunkList {
+    if (bytes.length === 0 || bytes.length % ENTRY_BYTES !== 0) {
+      throw new NarthexError('STORE_INVALID', `the chunk list of blob ${blob} is damaged`, {
+        digest: String(blob),
+        actual: bytes.length,
+      });
+    }
+    return new ChunkList(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  }
+
+  /** Number of chunks. */
+  get count(): number {
+    return this.#view.length / ENTRY_BYTES;
+  }
+
+  /** Length in bytes of the chunk at `index`, which is below `count`. */
+  sizeAt(index: number): number {
+    return this.#view.readUInt32LE(index * ENTRY_BYTES + DIGEST_BYTES);
+  }
+
+  /** The chunk at `index`, which is below `count`. Its digest is a view of the list. */
+  chunkAt(index: number): ChunkRef {
     const start = index * ENTRY_BYTES;
-    return {
-      digest: new Digest(view.subarray(start, start + DIGEST_BYTES)),
-      size: view.readUInt32LE(start + DIGEST_BYTES),
-    };
-  });
+    const digest = new Digest(this.#view.subarray(start, start + DIGEST_BYTES));
+    return { digest, size: this.sizeAt(index) };
+  }
+
+  /** The chunks from `from` to `to` (not included), in memory of their own. */
+  slice(from: number, to: number): ChunkList {
+    return new ChunkList(Buffer.from(this.#view.subarray(from * ENTRY_BYTES, to * ENTRY_BYTES)));
+  }
+
+  /** All chunks. */
+  toArray(): ChunkRef[] {
+    return Array.from({ length: this.count }, (_, index) => this.chunkAt(index));
+  }
 }

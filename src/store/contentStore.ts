@@ -4,9 +4,8 @@
  */
 
 import { bytesKey } from '../bytes.ts';
-import type { ChunkRef } from '../castore/blobService.ts';
 import { Digest } from '../castore/digest.ts';
-import { decodeChunkList } from './chunkList.ts';
+import { ChunkList } from './chunkList.ts';
 import { ContentWriter } from './contentWriter.ts';
 import { endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
 import type { PackWriter } from './packWriter.ts';
@@ -64,12 +63,12 @@ export class ContentStore {
   }
 
   /** The chunks of a blob of more than one, or `undefined`. @throws STORE_FAILED | STORE_INVALID */
-  chunksOf(blob: Digest): ChunkRef[] | undefined {
+  chunkListOf(blob: Digest): ChunkList | undefined {
     const pending = this.#pending.get('blob', blob);
     const list = pending?.published
       ? pending.chunkList
       : this.#parts.tables.blob.getFresh(blob.bytes);
-    return list && decodeChunkList(blob, list);
+    return list && ChunkList.parse(blob, list);
   }
 
   /** Remembers what the NAR with this hash holds, all of which was written before. */

@@ -19,8 +19,13 @@ export interface CheckedRecord {
   readonly decoded: Uint8Array;
 }
 
-/** Records that lie behind each other are read together up to this length. */
-const SPAN_BYTES = 1024 * 1024;
+/**
+ * Records that lie behind each other are read together up to this length. It and the next one are all that
+ * a reader holds who has stopped half-way; longer ones make no reader faster.
+ */
+const SPAN_BYTES = 256 * 1024;
+/** The first one, so that who wants little, or wants to begin soon, does not wait for much. */
+const FIRST_SPAN_BYTES = 64 * 1024;
 
 /** Reads records from packs. */
 export class RecordReader {
@@ -48,31 +53,35 @@ export class RecordReader {
   }
 
   /**
-   * Many records, decoded, in the order given; neighbours are read together, and the next ones
-   * while the caller is busy with the last.
+   * Many records, decoded, in the order given. They are asked for as they are needed; neighbours are
+   * read together, and for a caller who comes back for more the next ones while he is busy with the last.
    * @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED
    */
-  async *readAll(records: readonly RecordRef[]): AsyncGenerator<Uint8Array, void, undefined> {
+  async *readAll(records: Iterable<RecordRef>): AsyncGenerator<Uint8Array, void, undefined> {
     const spans = spansOf(records);
-    const first = spans[0];
-    let reading = first && this.#readSpan(first);
-    for (const [index, span] of spans.entries()) {
-      const bytes = await reading;
-      if (bytes === undefined) return;
-      const next = spans[index + 1];
-      reading = next && this.#readSpan(next);
-      // when the caller leaves early nobody waits for it; otherwise the await above sees its failure
-      reading?.catch(() => {});
+    let current = this.#readNext(spans);
+    for (let isFirst = true; current !== undefined; isFirst = false) {
+      const { span, bytes } = current;
+      const read = await bytes;
+      const ahead = isFirst ? undefined : this.#readNext(spans);
       for (const { digest, location } of span.records) {
         const start = dataOffset(location) - span.offset;
-        yield this.#check(digest, location, bytes.subarray(start, start + location.encodedSize));
+        yield this.#check(digest, location, read.subarray(start, start + location.encodedSize));
       }
+      current = ahead ?? this.#readNext(spans);
     }
   }
 
-  async #readSpan({ records, offset, end }: Span): Promise<Uint8Array | undefined> {
-    const last = records.at(-1);
-    if (last === undefined) return undefined;
+  #readNext(spans: Iterator<Span, void>): { span: Span; bytes: Promise<Uint8Array> } | undefined {
+    const next = spans.next();
+    if (next.done === true) return undefined;
+    const bytes = this.#readSpan(next.value);
+    // when the caller leaves early nobody waits for it; otherwise whoever awaits it sees its failure
+    bytes.catch(() => {});
+    return { span: next.value, bytes };
+  }
+
+  async #readSpan({ last, offset, end }: Span): Promise<Uint8Array> {
     await this.#writer.ensureWritten(last.location);
     return await this.#packs.read(last.location.pack, offset, end - offset);
   }
@@ -109,27 +118,35 @@ export class RecordReader {
 /** Records of one pack, each beginning where the one before it ends. */
 interface Span {
   readonly records: RecordRef[];
+  last: RecordRef;
   /** Where the first record begins. */
   readonly offset: number;
   end: number;
 }
 
-function spansOf(records: readonly RecordRef[]): Span[] {
-  const spans: Span[] = [];
+/** Each is complete when it is given out. */
+function* spansOf(records: Iterable<RecordRef>): Generator<Span, void, undefined> {
+  let span: Span | undefined;
+  let maxBytes = FIRST_SPAN_BYTES;
   for (const record of records) {
     const { location } = record;
-    const span = spans.at(-1);
+    const end = endOffset(location);
     if (
       span !== undefined &&
-      span.records[0]?.location.pack === location.pack &&
+      span.last.location.pack === location.pack &&
       span.end === location.offset &&
-      endOffset(location) - span.offset <= SPAN_BYTES
+      end - span.offset <= maxBytes
     ) {
       span.records.push(record);
-      span.end = endOffset(location);
+      span.last = record;
+      span.end = end;
     } else {
-      spans.push({ records: [record], offset: location.offset, end: endOffset(location) });
+      if (span !== undefined) {
+        yield span;
+        maxBytes = SPAN_BYTES;
+      }
+      span = { records: [record], last: record, offset: location.offset, end };
     }
   }
-  return spans;
+  if (span !== undefined) yield span;
 }

@@ -14,6 +14,7 @@ import type {
 import { Chunker } from '../castore/chunker.ts';
 import { Digest, DigestHasher } from '../castore/digest.ts';
 import { NarthexError } from '../errors.ts';
+import { type ChunkRange, chunkRange, chunksInWindows } from './blobRange.ts';
 import { encodeChunkList } from './chunkList.ts';
 import type { ContentStore } from './contentStore.ts';
 import type { ContentWriter } from './contentWriter.ts';
@@ -37,7 +38,11 @@ export class StoreBlobService implements BlobService {
 
   async has(digest: Digest, options?: ServiceOptions): Promise<boolean> {
     options?.signal?.throwIfAborted();
-    return this.#chunksOf(digest) !== undefined;
+    return (
+      digest.equals(EMPTY_BLOB) ||
+      this.#content.locate('chunk', digest) !== undefined ||
+      this.#content.chunkListOf(digest) !== undefined
+    );
   }
 
   async stat(digest: Digest, options?: ServiceOptions): Promise<BlobStat | undefined> {
@@ -50,9 +55,25 @@ export class StoreBlobService implements BlobService {
     digest: Digest,
     options: ReadBlobOptions = {},
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    options.signal?.throwIfAborted();
-    const chunks = this.#chunksOf(digest);
-    return chunks && this.#readChunks(digest, chunks, options);
+    const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
+    signal?.throwIfAborted();
+    const end = offset + length;
+    if (digest.equals(EMPTY_BLOB)) return this.#readRecords([], offset, 0, 0, signal);
+    const location = this.#content.locate('chunk', digest);
+    if (location !== undefined) {
+      return this.#readRecords(
+        [{ digest, location }],
+        offset,
+        0,
+        Math.min(end, location.size),
+        signal,
+      );
+    }
+    const list = this.#content.chunkListOf(digest);
+    if (list === undefined) return undefined;
+    const range = chunkRange(list, offset, end);
+    const records = this.#recordsOf(digest, range);
+    return this.#readRecords(records, offset, range.firstOffset, range.endOffset, signal);
   }
 
   openWrite(options?: ServiceOptions): BlobWriter {
@@ -95,7 +116,8 @@ export class StoreBlobService implements BlobService {
   #chunksOf(digest: Digest): readonly ChunkRef[] | undefined {
     if (digest.equals(EMPTY_BLOB)) return [];
     const whole = this.#content.locate('chunk', digest);
-    return whole === undefined ? this.#content.chunksOf(digest) : [{ digest, size: whole.size }];
+    if (whole !== undefined) return [{ digest, size: whole.size }];
+    return this.#content.chunkListOf(digest)?.toArray();
   }
 
   #locate(chunk: Digest, blob: Digest) {
@@ -109,30 +131,32 @@ export class StoreBlobService implements BlobService {
     return location;
   }
 
-  async *#readChunks(
-    blob: Digest,
-    chunks: readonly ChunkRef[],
-    { offset = 0, length = Number.POSITIVE_INFINITY, signal }: ReadBlobOptions,
+  *#recordsOf(blob: Digest, range: ChunkRange): Generator<RecordRef, void, undefined> {
+    const listOf = () => {
+      const list = this.#content.chunkListOf(blob);
+      if (list !== undefined) return list;
+      throw new NarthexError('BLOB_MISSING', `blob ${blob} is gone`, { digest: String(blob) });
+    };
+    for (const { digest } of chunksInWindows(range, listOf)) {
+      yield { digest, location: this.#locate(digest, blob) };
+    }
+  }
+
+  /** Bytes `start` to `end` (not included) of a blob, out of records the first of which begins at `position`. */
+  async *#readRecords(
+    records: Iterable<RecordRef>,
+    start: number,
+    position: number,
+    end: number,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     signal?.throwIfAborted();
-    const end = Math.min(offset + length, sizeOf(chunks));
-    if (offset >= end) return;
-    const records: RecordRef[] = [];
-    let firstStart = 0;
-    let position = 0;
-    for (const { digest, size } of chunks) {
-      const chunkEnd = position + size;
-      if (chunkEnd > offset && position < end) {
-        if (records.length === 0) firstStart = position;
-        records.push({ digest, location: this.#locate(digest, blob) });
-      }
-      position = chunkEnd;
-    }
-    position = firstStart;
+    if (start >= end) return;
+    let at = position;
     for await (const bytes of this.#content.reader.readAll(records)) {
       signal?.throwIfAborted();
-      const wanted = bytes.subarray(Math.max(0, offset - position), end - position);
-      position += bytes.length;
+      const wanted = bytes.subarray(Math.max(0, start - at), end - at);
+      at += bytes.length;
       yield wanted;
     }
   }

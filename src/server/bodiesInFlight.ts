@@ -1,0 +1,84 @@
+/**
+ * How many answers may be under way at once, over all connections: each holds memory as long as its
+ * client does not take it, and one HTTP/2 connection may have many.
+ */
+
+/**
+ * What an answer under way holds at most: a read and the next one, the piece in hand, and what the
+ * connection holds back. `test/server/memory.test.ts` measures it.
+ */
+export const BODY_BYTES = 1024 * 1024;
+/** What all of them together may hold. */
+export const BODIES_BUDGET_BYTES = 1024 * 1024 * 1024;
+/** Where there is no room, a client that has taken nothing for so long makes room for another. */
+const STALLED_FOR_MS = 10_000;
+
+/** The place of one answer. Disposing of it gives it back. */
+export interface BodySlot extends Disposable {
+  /** `undefined` waits for nothing; a promise is what the client takes its time for. */
+  wait(taken: Promise<void> | undefined): Promise<void> | undefined;
+}
+
+/** Options of {@link BodiesInFlight}. */
+export interface BodiesInFlightOptions {
+  readonly maxBodies?: number | undefined;
+  readonly stalledForMs?: number | undefined;
+}
+
+/** The answers under way. */
+export class BodiesInFlight {
+  readonly #maxBodies: number;
+  readonly #stalledForMs: number;
+  readonly #slots = new Set<Slot>();
+  /** Since when each that waits for its client does so; the one that waits longest comes first. */
+  readonly #waiting = new Map<Slot, number>();
+
+  constructor(options: BodiesInFlightOptions = {}) {
+    this.#maxBodies = options.maxBodies ?? BODIES_BUDGET_BYTES / BODY_BYTES;
+    this.#stalledForMs = options.stalledForMs ?? STALLED_FOR_MS;
+  }
+
+  /**
+   * A place for one more, if there is one or can be made.
+   * @param giveUp breaks the answer off; called when its place is taken away
+   */
+  admit(giveUp: () => void): BodySlot | undefined {
+    if (this.#slots.size >= this.#maxBodies && !this.#evict()) return undefined;
+    const slot = new Slot(giveUp, this.#waiting, this.#slots);
+    this.#slots.add(slot);
+    return slot;
+  }
+
+  #evict(): boolean {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return false;
+    const [slot, since] = oldest;
+    if (performance.now() - since < this.#stalledForMs) return false;
+    slot[Symbol.dispose]();
+    slot.giveUp();
+    return true;
+  }
+}
+
+class Slot implements BodySlot {
+  readonly giveUp: () => void;
+  readonly #waiting: Map<Slot, number>;
+  readonly #slots: Set<Slot>;
+
+  constructor(giveUp: () => void, waiting: Map<Slot, number>, slots: Set<Slot>) {
+    this.giveUp = giveUp;
+    this.#waiting = waiting;
+    this.#slots = slots;
+  }
+
+  wait(taken: Promise<void> | undefined): Promise<void> | undefined {
+    if (taken === undefined || !this.#slots.has(this)) return taken;
+    this.#waiting.set(this, performance.now());
+    return taken.finally(() => this.#waiting.delete(this));
+  }
+
+  [Symbol.dispose](): void {
+    this.#waiting.delete(this);
+    this.#slots.delete(this);
+  }
+}

@@ -1,0 +1,54 @@
+/** One request and its answer, whatever the protocol. */
+import type { CacheRequest } from '../cacheRoutes/http.ts';
+
+/** A client that takes no byte of an answer for so long is given up. */
+export const STALLED_CLIENT_MS = 5 * 60 * 1000;
+
+/**
+ * What a connection may hold back for its client before rendering waits. The kernel holds more; a larger
+ * one here has made nothing faster.
+ */
+export const SEND_BUFFER_BYTES = 128 * 1024;
+
+/** What HTTP/1.1 and HTTP/2 have in common; `http1.ts` and `http2.ts` are where they differ. */
+export interface Exchange {
+  /** With a body that is received as it is iterated. */
+  readonly request: CacheRequest;
+  /** Aborts when the client goes away; after a complete answer too, when nothing is left to abort. */
+  readonly gone: AbortSignal;
+  /** Whether the head of an answer was sent. */
+  readonly hasBegun: boolean;
+  /** Sends the head. */
+  begin(status: number, headers: Readonly<Record<string, string>>): void;
+  /**
+   * Sends a piece of the body. Resolves when the next one is wanted; `undefined` says that it is now.
+   * @throws Error more than the announced length: nothing of the piece is sent
+   * @throws the reason of `gone`
+   */
+  write(piece: Uint8Array): Promise<void> | undefined;
+  /**
+   * Completes the answer, with a last piece if there is one.
+   * @throws Error it is not of the announced length
+   */
+  end(piece?: Uint8Array): void;
+  /** Breaks it off, so that the client does not take what it has for complete. */
+  breakOff(): void;
+}
+
+/** Scheme and authority, where a client writes the whole URL, as to a proxy. */
+const ORIGIN = /^https?:\/\/[^/?]*/i;
+
+/** The target of a request as `path` and `query`. */
+export function parseTarget(target: string): Pick<CacheRequest, 'path' | 'query'> {
+  const url = target.replace(ORIGIN, '');
+  const question = url.indexOf('?');
+  return {
+    path: question === -1 ? url : url.slice(0, question),
+    query: new URLSearchParams(question === -1 ? '' : url.slice(question + 1)),
+  };
+}
+
+/** Why an exchange was aborted. */
+export function clientGone(): Error {
+  return new Error('the client has closed the connection');
+}

@@ -1,0 +1,196 @@
+/** HTTP/1.1: connections of node:http, and its requests as exchanges. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { CacheRequest } from '../cacheRoutes/http.ts';
+import {
+  clientGone,
+  type Exchange,
+  parseTarget,
+  SEND_BUFFER_BYTES,
+  STALLED_CLIENT_MS,
+} from './exchange.ts';
+import {
+  type Handlers,
+  HEADERS_TIMEOUT_MS,
+  handleGrpc,
+  KEEP_ALIVE_TIMEOUT_MS,
+  MAX_HEADER_BYTES,
+  type Protocol,
+} from './protocol.ts';
+import { BODY_IDLE_TIMEOUT_MS, receiveBody } from './requestBody.ts';
+
+/** How often timeouts of headers are looked at. */
+const TIMEOUT_CHECK_MS = 5_000;
+/**
+ * A client that sends a body which is not wanted is listened to for so long, so that it reads the answer
+ * before it finds the connection closed.
+ */
+const LINGER_MS = 5_000;
+
+/** Takes connections that speak HTTP/1.1. */
+export function http1Protocol(handlers: Handlers): Protocol {
+  const server = createServer({
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // it would cut off long uploads; a body has a timeout of its own
+    requestTimeout: 0,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    highWaterMark: SEND_BUFFER_BYTES,
+  });
+  // node:http watches its timeouts from when it listens, which here another server does for it
+  server.emit('listening');
+  /** Connections by how many requests are under way on them. */
+  const connections = new Map<Socket, number>();
+  let draining = false;
+
+  const accept = (
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    expectsContinue: boolean,
+  ) => {
+    const { socket } = incoming;
+    connections.set(socket, (connections.get(socket) ?? 0) + 1);
+    outgoing.once('close', () => {
+      const underWay = connections.get(socket);
+      if (underWay === undefined) return; // the connection is gone
+      connections.set(socket, underWay - 1);
+      if (draining && underWay === 1) socket.destroy();
+    });
+    // what goes wrong with the socket shows as 'close' and where it is written to
+    outgoing.on('error', () => {});
+    if (draining) outgoing.setHeader('connection', 'close');
+    if (handleGrpc(handlers, incoming, outgoing)) {
+      if (expectsContinue) outgoing.writeContinue();
+      if (hasBody(incoming)) limitIdleBody(incoming);
+    } else {
+      handlers.answer(new Http1Exchange(incoming, outgoing, expectsContinue));
+    }
+  };
+  server.on('request', (incoming, outgoing) => accept(incoming, outgoing, false));
+  server.on('checkContinue', (incoming, outgoing) => accept(incoming, outgoing, true));
+
+  return {
+    take(socket) {
+      connections.set(socket, 0);
+      socket.once('close', () => connections.delete(socket));
+      server.emit('connection', socket);
+      socket.resume();
+    },
+    drain() {
+      draining = true;
+      for (const [socket, underWay] of connections) if (underWay === 0) socket.destroy();
+      // it does not listen; this ends its watch over timeouts
+      server.close();
+    },
+  };
+}
+
+class Http1Exchange implements Exchange {
+  readonly request: CacheRequest;
+  readonly #incoming: IncomingMessage;
+  readonly #outgoing: ServerResponse;
+  readonly #gone = new AbortController();
+  /** The client waits to be told to go on with its body. */
+  #expectsContinue: boolean;
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    this.#expectsContinue = expectsContinue;
+    this.request = {
+      method: incoming.method ?? '',
+      ...parseTarget(incoming.url ?? ''),
+      headers: singleHeaders(incoming),
+      ...(hasBody(incoming) ? { body: this.#body() } : {}),
+    };
+    const leave = () => this.#gone.abort(clientGone());
+    outgoing.once('close', leave);
+    // a body that is cut off shows here first
+    incoming.once('error', leave);
+    // an answer that is longer or shorter than announced is an error here, not at the client
+    outgoing.strictContentLength = true;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get hasBegun(): boolean {
+    return this.#outgoing.headersSent;
+  }
+
+  begin(status: number, headers: Readonly<Record<string, string>>): void {
+    if (this.#isBodyUnread) this.#outgoing.setHeader('connection', 'close');
+    this.#outgoing.writeHead(status, headers);
+    this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
+  }
+
+  write(piece: Uint8Array): Promise<void> | undefined {
+    if (this.#outgoing.write(piece)) return undefined;
+    return once(this.#outgoing, 'drain', { signal: this.gone }).then(() => {});
+  }
+
+  end(piece?: Uint8Array): void {
+    if (this.#isBodyUnread && !this.#expectsContinue) this.#endAfterBody(piece);
+    else this.#outgoing.end(piece);
+  }
+
+  breakOff(): void {
+    this.#outgoing.destroy();
+  }
+
+  get #isBodyUnread(): boolean {
+    return this.request.body !== undefined && !this.#incoming.complete;
+  }
+
+  #body(): AsyncIterable<Uint8Array> {
+    const incoming = this.#incoming;
+    return receiveBody({
+      // whoever leaves the body early still has an answer to give
+      pieces: incoming.iterator({ destroyOnReturn: false }),
+      proceed: () => {
+        if (this.#expectsContinue) this.#outgoing.writeContinue();
+        this.#expectsContinue = false;
+      },
+      isComplete: () => incoming.complete,
+      gone: this.gone,
+      giveUp: () => this.breakOff(),
+      idleTimeoutMs: BODY_IDLE_TIMEOUT_MS,
+    });
+  }
+
+  /** Closing on bytes that were not read would reset the connection, and the client lose the answer. */
+  #endAfterBody(piece: Uint8Array | undefined): void {
+    if (piece === undefined) this.#outgoing.flushHeaders();
+    else this.#outgoing.write(piece);
+    const finish = () => {
+      clearTimeout(deadline);
+      this.#incoming.off('end', finish);
+      this.#outgoing.end();
+    };
+    const deadline = setTimeout(finish, LINGER_MS);
+    this.#outgoing.once('close', () => clearTimeout(deadline));
+    this.#incoming.once('end', finish).resume();
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Headers that may come several times, as lists, are none that a cache looks at. */
+function singleHeaders({ headers }: IncomingMessage): Record<string, string | undefined> {
+  const single: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value === 'string') single[name] = value;
+  }
+  return single;
+}
+
+/** What {@link receiveBody} does, for a body that others read. */
+function limitIdleBody(incoming: IncomingMessage): void {
+  incoming.setTimeout(BODY_IDLE_TIMEOUT_MS, () => incoming.socket.destroy());
+  incoming.once('end', () => incoming.setTimeout(0));
+}

@@ -1,0 +1,204 @@
+/** HTTP/2 without TLS: connections of node:http2, and its requests as exchanges. */
+import { once } from 'node:events';
+import {
+  constants,
+  createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { CacheRequest } from '../cacheRoutes/http.ts';
+import { BODY_BYTES } from './bodiesInFlight.ts';
+import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS } from './exchange.ts';
+import {
+  type Handlers,
+  HEADERS_TIMEOUT_MS,
+  handleGrpc,
+  KEEP_ALIVE_TIMEOUT_MS,
+  MAX_HEADER_BYTES,
+  type Protocol,
+} from './protocol.ts';
+import { BODY_IDLE_TIMEOUT_MS, receiveBody } from './requestBody.ts';
+
+/** Requests at once on one connection: what RFC 9113 (6.5.2) has as the least. */
+const MAX_STREAMS = 100;
+/**
+ * What a client may send of a body before it is read, and over all bodies of a connection. HTTP/2's 64 KiB
+ * would limit uploads to 64 KiB a round trip. What we send is limited by the client's windows.
+ */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
+/** Node counts what waits to be sent, and refuses new requests above this. In megabytes. */
+const MAX_SESSION_MEGABYTES = Math.ceil((MAX_STREAMS * BODY_BYTES) / 1_000_000);
+
+const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+
+/** Takes connections that speak HTTP/2. Floods of resets, pings and settings are node:http2's to stop. */
+export function http2Protocol(handlers: Handlers): Protocol {
+  const server = createServer({
+    settings: {
+      maxConcurrentStreams: MAX_STREAMS,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxHeaderListSize: MAX_HEADER_BYTES,
+    },
+    maxSessionMemory: MAX_SESSION_MEGABYTES,
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    closeWhenIdle(session);
+  });
+
+  const accept = (
+    incoming: Http2ServerRequest,
+    outgoing: Http2ServerResponse,
+    expectsContinue: boolean,
+  ) => {
+    if (handleGrpc(handlers, incoming, outgoing)) {
+      if (expectsContinue) outgoing.writeContinue();
+    } else {
+      handlers.answer(new Http2Exchange(incoming, outgoing, expectsContinue));
+    }
+  };
+  server.on('request', (incoming, outgoing) => accept(incoming, outgoing, false));
+  server.on('checkContinue', (incoming, outgoing) => accept(incoming, outgoing, true));
+
+  return {
+    take(socket) {
+      server.emit('connection', socket);
+    },
+    drain() {
+      // says GOAWAY, and ends when the streams have
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+/** Ends a connection whose first request, or next one, does not come. */
+function closeWhenIdle(session: ServerHttp2Session): void {
+  let streams = 0;
+  let idle: NodeJS.Timeout | undefined;
+  const watch = (ms: number) => {
+    idle = setTimeout(() => session.close(), ms);
+  };
+  watch(HEADERS_TIMEOUT_MS);
+  session.on('stream', (stream) => {
+    clearTimeout(idle);
+    streams++;
+    stream.once('close', () => {
+      streams--;
+      if (streams === 0 && !session.destroyed) watch(KEEP_ALIVE_TIMEOUT_MS);
+    });
+  });
+  session.once('close', () => clearTimeout(idle));
+}
+
+class Http2Exchange implements Exchange {
+  readonly request: CacheRequest;
+  readonly #outgoing: Http2ServerResponse;
+  readonly #stream: ServerHttp2Stream;
+  readonly #gone = new AbortController();
+  /** The client waits to be told to go on with its body. */
+  #expectsContinue: boolean;
+  /** What is announced and not sent yet, where a length was announced. */
+  #missingBytes: number | undefined;
+
+  constructor(
+    incoming: Http2ServerRequest,
+    outgoing: Http2ServerResponse,
+    expectsContinue: boolean,
+  ) {
+    const { stream } = incoming;
+    this.#outgoing = outgoing;
+    this.#stream = stream;
+    this.#expectsContinue = expectsContinue;
+    this.request = {
+      method: incoming.method,
+      ...parseTarget(incoming.url),
+      headers: plainHeaders(incoming),
+      ...(stream.endAfterHeaders ? {} : { body: this.#body() }),
+    };
+    const leave = () => this.#gone.abort(clientGone());
+    // 'close' may wait until a body is read
+    stream.once('aborted', leave);
+    outgoing.once('close', leave);
+    outgoing.on('error', () => {});
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get hasBegun(): boolean {
+    return this.#outgoing.headersSent;
+  }
+
+  begin(status: number, headers: Readonly<Record<string, string>>): void {
+    this.gone.throwIfAborted();
+    const length = headers['content-length'];
+    const isBodiless = this.request.method === 'HEAD' || status === 304;
+    if (length !== undefined && !isBodiless) this.#missingBytes = Number(length);
+    this.#outgoing.writeHead(status, headers);
+    this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
+  }
+
+  write(piece: Uint8Array): Promise<void> | undefined {
+    this.#count(piece);
+    if (this.#outgoing.write(piece)) return undefined;
+    return once(this.#outgoing, 'drain', { signal: this.gone }).then(() => {});
+  }
+
+  end(piece?: Uint8Array): void {
+    if (piece !== undefined) this.#count(piece);
+    if (this.#missingBytes) throw lengthMismatch();
+    if (piece === undefined) this.#outgoing.end();
+    else this.#outgoing.end(piece);
+    // after the whole answer: the rest of the body is not wanted (RFC 9113, 8.1)
+    const isBodyUnread = this.request.body !== undefined && !this.#stream.readableEnded;
+    if (isBodyUnread) this.#stream.close(NGHTTP2_NO_ERROR);
+  }
+
+  breakOff(): void {
+    this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  #body(): AsyncIterable<Uint8Array> {
+    const stream = this.#stream;
+    return receiveBody({
+      pieces: stream.iterator({ destroyOnReturn: false }),
+      proceed: () => {
+        if (this.#expectsContinue) this.#outgoing.writeContinue();
+        this.#expectsContinue = false;
+      },
+      // a stream that was reset ends like one that is complete
+      isComplete: () => !stream.closed,
+      gone: this.gone,
+      giveUp: () => this.breakOff(),
+      idleTimeoutMs: BODY_IDLE_TIMEOUT_MS,
+    });
+  }
+
+  #count({ length }: Uint8Array): void {
+    if (this.#missingBytes === undefined) return;
+    if (length > this.#missingBytes) throw lengthMismatch();
+    this.#missingBytes -= length;
+  }
+}
+
+/** As node:http has it, which checks this by itself. */
+function lengthMismatch(): Error {
+  const error = new Error("the body's length is not the content-length");
+  return Object.assign(error, { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' });
+}
+
+/** Without pseudo-headers; `host` is what HTTP/1.1 has for the authority. */
+function plainHeaders({ headers, authority }: Http2ServerRequest) {
+  const plain: Record<string, string | undefined> = { host: authority };
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value === 'string' && !name.startsWith(':')) plain[name] = value;
+  }
+  return plain;
+}
