@@ -1,7 +1,12 @@
-/** `narthex serve`: the store as a binary cache. */
+/** `narthex serve`: the store as a binary cache, and over gRPC. */
+import { readFile } from 'node:fs/promises';
+import { fillFrom } from '../composition/farServices.ts';
+import { openStore } from '../composition/openStore.ts';
 import { serveStore } from '../composition/serveStore.ts';
+import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
-import { type Command, ExitCode } from './command.ts';
+import { SecretKey } from '../signature.ts';
+import { type Command, ExitCode, type OptionValues } from './command.ts';
 import { errorLine } from './errorLine.ts';
 import {
   count,
@@ -9,7 +14,10 @@ import {
   oneOf,
   STORE_HELP,
   STORE_OPTION,
+  storeOf,
   text,
+  texts,
+  trustedKeysOf,
   wrongOption,
 } from './options.ts';
 import { openForReading } from './stored.ts';
@@ -19,13 +27,20 @@ const DEFAULT_LISTEN = '127.0.0.1:8080';
 /** The command. */
 export const serve: Command = {
   name: 'serve',
-  summary: 'offer the store as a binary cache over HTTP',
+  summary: 'offer the store as a binary cache over HTTP, and over gRPC',
   usage: '[--listen HOST:PORT] [OPTION…]',
   help: [
     '  --listen HOST:PORT',
     `                where to listen (default: ${DEFAULT_LISTEN}); port 0 is one that is free`,
     '  --compression none|zstd',
     '                the form of NARs that narinfos point at (default: none); both are served',
+    '  --upstream ADDRESS',
+    '                where what is not in the store is brought in from when it is asked for: a binary cache',
+    '                (URL, directory, zip file), or grpc+http://HOST:PORT for another narthex or snix',
+    '  --trusted-public-keys "KEY KEY"',
+    '                whose signatures count for what is brought in (default: the key of cache.nixos.org)',
+    '  --secret-key-file FILE',
+    '                signs what is given out, if something vouches for it',
     '  --priority N  what nix-cache-info says; lower is asked first (default: 30)',
     STORE_HELP,
     '  --json        the address as a line of JSON',
@@ -37,6 +52,9 @@ export const serve: Command = {
     listen: { type: 'string' },
     compression: { type: 'string' },
     priority: { type: 'string' },
+    upstream: { type: 'string', multiple: true },
+    'trusted-public-keys': { type: 'string' },
+    'secret-key-file': { type: 'string' },
   },
 
   async run(context, values, positionals) {
@@ -45,12 +63,26 @@ export const serve: Command = {
     const compression = oneOf(values, 'compression', ['none', 'zstd']) ?? 'none';
     const priority = count(values, 'priority', 0);
     const { stdout, stderr, signal } = context;
-    await using store = await openForReading(values, context);
+    const addresses = texts(values, 'upstream');
+    const trustedKeys = trustedKeysOf(values);
+    const secretKey = await secretKeyOf(values);
+    await using opened = new AsyncDisposableStack();
+    const store = opened.use(
+      addresses.length > 0
+        ? await openStore(storeOf(values, context))
+        : await openForReading(values, context),
+    );
+    const filled =
+      addresses.length > 0
+        ? opened.use(await fillFrom(store, { addresses, trustedKeys }))
+        : undefined;
     await using server = await serveStore(store, {
       host,
       port,
       compression,
       priority,
+      secretKey,
+      pathInfoService: filled?.pathInfoService,
       reportError(error, { method, path }) {
         stderr.write(`narthex: ${method} ${excerpt(path)}: ${errorLine(error)}\n`);
       },
@@ -68,6 +100,23 @@ export const serve: Command = {
     return ExitCode.Done;
   },
 };
+
+/** The key of the file that is named, if one is. @throws USAGE | KEY_INVALID */
+async function secretKeyOf(values: OptionValues): Promise<SecretKey | undefined> {
+  const file = text(values, 'secret-key-file');
+  if (file === undefined) return undefined;
+  let content: string;
+  try {
+    content = await readFile(file, 'utf8');
+  } catch (error) {
+    const { message } = error instanceof Error ? error : { message: String(error) };
+    throw new NarthexError('USAGE', `--secret-key-file cannot be read: ${message}`, {
+      option: 'secret-key-file',
+      actual: file,
+    });
+  }
+  return SecretKey.parse(content.trim());
+}
 
 const LISTEN = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]]*)):(?<port>[0-9]{1,5})$/;
 const MAX_PORT = 65_535;

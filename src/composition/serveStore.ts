@@ -3,38 +3,92 @@ import { type BinaryCacheOptions, BinaryCacheRoutes } from '../cacheRoutes/binar
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
+import { castoreServices } from '../grpc/castore/castoreServices.ts';
+import { grpcHandler, isGrpcPath } from '../grpc/grpcHandler.ts';
+import { healthService } from '../grpc/health.ts';
+import { storeServices } from '../grpc/store/storeServices.ts';
+import { SigningPathInfoService } from '../pathinfo/combinators/signingPathInfoService.ts';
+import type { VariantService } from '../pathinfo/variantService.ts';
+import { measureNar } from '../render/measureNar.ts';
 import { type ListenOptions, listen, type RunningServer } from '../server/httpServer.ts';
+import type { SecretKey } from '../signature.ts';
 import type { Store } from '../store/store.ts';
 
+/** The services that are offered over gRPC, by their full names. */
+const GRPC_SERVICES = [
+  'snix.castore.v1.BlobService',
+  'snix.castore.v1.DirectoryService',
+  'snix.store.v1.PathInfoService',
+  'narthex.store.v1.VariantService',
+];
+
 /** How to serve. */
-export type RouteSettings = Pick<BinaryCacheOptions, 'compression' | 'priority' | 'limits'>;
+export type RouteSettings = Pick<BinaryCacheOptions, 'compression' | 'priority' | 'limits'> & {
+  /** In place of the store's own PathInfos: a service that puts what it gives into the store first. */
+  readonly pathInfoService?: VariantService | undefined;
+  /** Signs what is given out and verified. */
+  readonly secretKey?: SecretKey | undefined;
+};
 
 /** Where and how to serve. */
-export type ServeSettings = Omit<ListenOptions, 'routes'> & RouteSettings;
+export type ServeSettings = Omit<ListenOptions, 'routes' | 'grpc'> & RouteSettings;
+
+function offered(store: Store, settings: RouteSettings): VariantService {
+  const { pathInfoService = store.pathInfos, secretKey } = settings;
+  return secretKey === undefined
+    ? pathInfoService
+    : new SigningPathInfoService(pathInfoService, { secretKey, when: 'out' });
+}
 
 /** `store` as routes: the current view at `/`, and each closure under its digest. */
 export function storeRoutes(store: Store, settings: RouteSettings = {}): HttpRoutes {
+  const pathInfoService = offered(store, settings);
   const current = new BinaryCacheRoutes({
     ...settings,
-    pathInfoService: store.pathInfos,
+    pathInfoService,
     blobService: store.blobs,
     directoryService: store.directories,
     narHashIndex: store,
   });
   const pinned = new PinnedClosureRoutes({
-    pathInfoService: store.pathInfos,
+    pathInfoService,
     files: current.files,
     limits: settings.limits,
   });
   return routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
 }
 
+/** `store` over gRPC, for reading. */
+function storeGrpc(store: Store, settings: ServeSettings): ListenOptions['grpc'] {
+  const castore = { blobService: store.blobs, directoryService: store.directories };
+  const { limits, reportError } = settings;
+  const handler = grpcHandler({
+    services: [
+      castoreServices(castore),
+      storeServices({
+        pathInfoService: offered(store, settings),
+        measureNar: (node, { signal }) => measureNar(node, { ...castore, limits, signal }),
+      }),
+      healthService(GRPC_SERVICES),
+    ],
+    reportError: (error, method) =>
+      reportError?.(error, {
+        method: 'POST',
+        path: `/${method}`,
+        query: new URLSearchParams(),
+        headers: {},
+      }),
+  });
+  return { handles: isGrpcPath, handler };
+}
+
 /**
- * Offers `store` as a binary cache until the server is closed.
+ * Offers `store` as a binary cache, and over gRPC, until the server is closed.
  * @throws LISTEN_FAILED
  */
 export async function serveStore(store: Store, settings: ServeSettings): Promise<RunningServer> {
-  return await listen({ ...settings, routes: storeRoutes(store, settings) });
+  const routes = storeRoutes(store, settings);
+  return await listen({ ...settings, routes, grpc: storeGrpc(store, settings) });
 }
 
 export type { RunningServer };
