@@ -5,7 +5,9 @@ import { openStore } from '../composition/openStore.ts';
 import { serveStore } from '../composition/serveStore.ts';
 import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
+import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import { SecretKey } from '../signature.ts';
+import { UploadTokens } from '../uploadTokens.ts';
 import { type Command, ExitCode, type OptionValues } from './command.ts';
 import { errorLine } from './errorLine.ts';
 import {
@@ -35,12 +37,17 @@ export const serve: Command = {
     '  --compression none|zstd',
     '                the form of NARs that narinfos point at (default: none); both are served',
     '  --upstream ADDRESS',
-    '                where what is not in the store is brought in from when it is asked for: a binary cache',
-    '                (URL, directory, zip file), or grpc+http://HOST:PORT for another narthex or snix',
+    '                from where to bring in what is asked for and not here: a binary cache (URL,',
+    '                directory, zip file), or grpc+http://HOST:PORT for another narthex or snix',
     '  --trusted-public-keys "KEY KEY"',
     '                whose signatures count for what is brought in (default: the key of cache.nixos.org)',
     '  --secret-key-file FILE',
     '                signs what is given out, if something vouches for it',
+    '  --upload-token-file FILE',
+    '                takes uploads (nix copy --to) from those who have one of its tokens, one a line,',
+    '                NAME:TOKEN or TOKEN',
+    '  --require-signatures',
+    '                an upload needs a signature by a trusted key',
     '  --priority N  what nix-cache-info says; lower is asked first (default: 30)',
     STORE_HELP,
     '  --json        the address as a line of JSON',
@@ -55,6 +62,8 @@ export const serve: Command = {
     upstream: { type: 'string', multiple: true },
     'trusted-public-keys': { type: 'string' },
     'secret-key-file': { type: 'string' },
+    'upload-token-file': { type: 'string' },
+    'require-signatures': { type: 'boolean' },
   },
 
   async run(context, values, positionals) {
@@ -66,9 +75,11 @@ export const serve: Command = {
     const addresses = texts(values, 'upstream');
     const trustedKeys = trustedKeysOf(values);
     const secretKey = await secretKeyOf(values);
+    const tokens = await tokensOf(values);
+    const checkSignatures = values['require-signatures'] === true;
     await using opened = new AsyncDisposableStack();
     const store = opened.use(
-      addresses.length > 0
+      addresses.length > 0 || tokens !== undefined
         ? await openStore(storeOf(values, context))
         : await openForReading(values, context),
     );
@@ -82,6 +93,7 @@ export const serve: Command = {
       compression,
       priority,
       secretKey,
+      uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
       pathInfoService: filled?.pathInfoService,
       reportError(error, { method, path }) {
         stderr.write(`narthex: ${method} ${excerpt(path)}: ${errorLine(error)}\n`);
@@ -103,19 +115,27 @@ export const serve: Command = {
 
 /** The key of the file that is named, if one is. @throws USAGE | KEY_INVALID */
 async function secretKeyOf(values: OptionValues): Promise<SecretKey | undefined> {
-  const file = text(values, 'secret-key-file');
+  const content = await contentOf(values, 'secret-key-file');
+  return content === undefined ? undefined : SecretKey.parse(content.trim());
+}
+
+/** The tokens of the file that is named, if one is. @throws USAGE | KEY_INVALID */
+async function tokensOf(values: OptionValues): Promise<UploadTokens | undefined> {
+  const content = await contentOf(values, 'upload-token-file');
+  return content === undefined ? undefined : UploadTokens.parse(content);
+}
+
+/** What the file holds that an option names. @throws USAGE */
+async function contentOf(values: OptionValues, option: string): Promise<string | undefined> {
+  const file = text(values, option);
   if (file === undefined) return undefined;
-  let content: string;
   try {
-    content = await readFile(file, 'utf8');
+    return await readFile(file, 'utf8');
   } catch (error) {
     const { message } = error instanceof Error ? error : { message: String(error) };
-    throw new NarthexError('USAGE', `--secret-key-file cannot be read: ${message}`, {
-      option: 'secret-key-file',
-      actual: file,
-    });
+    const facts = { option, actual: file };
+    throw new NarthexError('USAGE', `--${option} cannot be read: ${message}`, facts);
   }
-  return SecretKey.parse(content.trim());
 }
 
 const LISTEN = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]]*)):(?<port>[0-9]{1,5})$/;

@@ -3,16 +3,21 @@ import { type BinaryCacheOptions, BinaryCacheRoutes } from '../cacheRoutes/binar
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
+import { UploadRoutes } from '../cacheRoutes/uploadRoutes.ts';
 import { castoreServices } from '../grpc/castore/castoreServices.ts';
 import { grpcHandler, isGrpcPath } from '../grpc/grpcHandler.ts';
 import { healthService } from '../grpc/health.ts';
 import { storeServices } from '../grpc/store/storeServices.ts';
+import { UploadIntake } from '../ingest/uploadIntake.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
 import { SigningPathInfoService } from '../pathinfo/combinators/signingPathInfoService.ts';
+import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
 import { measureNar } from '../render/measureNar.ts';
 import { type ListenOptions, listen, type RunningServer } from '../server/httpServer.ts';
 import type { SecretKey } from '../signature.ts';
 import type { Store } from '../store/store.ts';
+import type { UploadTokens } from '../uploadTokens.ts';
 
 /** The services that are offered over gRPC, by their full names. */
 const GRPC_SERVICES = [
@@ -28,7 +33,16 @@ export type RouteSettings = Pick<BinaryCacheOptions, 'compression' | 'priority' 
   readonly pathInfoService?: VariantService | undefined;
   /** Signs what is given out and verified. */
   readonly secretKey?: SecretKey | undefined;
+  /** Who may upload, and what an upload needs; without it nobody may. */
+  readonly uploads?: UploadSettings | undefined;
 };
+
+/** Who may upload, and what an upload needs. */
+export interface UploadSettings {
+  readonly tokens: UploadTokens;
+  /** With signatures checked, an uploader's word is not enough. */
+  readonly trust: TrustPolicy;
+}
 
 /** Where and how to serve. */
 export type ServeSettings = Omit<ListenOptions, 'routes' | 'grpc'> & RouteSettings;
@@ -55,19 +69,45 @@ export function storeRoutes(store: Store, settings: RouteSettings = {}): HttpRou
     files: current.files,
     limits: settings.limits,
   });
-  return routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
+  const reading = routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
+  const { uploads, limits } = settings;
+  if (uploads === undefined) return reading;
+  return new UploadRoutes({
+    taker: intakeOf(store, settings, uploads),
+    authorize: (header) => uploads.tokens.uploaderOf(header),
+    others: reading,
+    limits,
+  });
 }
 
-/** `store` over gRPC, for reading. */
+function intakeOf(store: Store, settings: RouteSettings, uploads: UploadSettings): UploadIntake {
+  return new UploadIntake({
+    blobService: store.blobs,
+    directoryService: store.directories,
+    pathInfoService: settings.pathInfoService ?? store.pathInfos,
+    contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+    recordContent: (narHash, content) => store.recordContent(narHash, content),
+    trust: uploads.trust,
+    limits: settings.limits ?? DEFAULT_LIMITS,
+  });
+}
+
+/** `store` over gRPC: for reading, and for writing where there are uploads. */
 function storeGrpc(store: Store, settings: ServeSettings): ListenOptions['grpc'] {
   const castore = { blobService: store.blobs, directoryService: store.directories };
-  const { limits, reportError } = settings;
+  const { limits, reportError, uploads } = settings;
+  const writing = uploads && {
+    authorize: (header: string | undefined) => uploads.tokens.uploaderOf(header),
+  };
+  const intake = uploads && intakeOf(store, settings, uploads);
   const handler = grpcHandler({
     services: [
-      castoreServices(castore),
+      castoreServices({ ...castore, ...writing }),
       storeServices({
         pathInfoService: offered(store, settings),
         measureNar: (node, { signal }) => measureNar(node, { ...castore, limits, signal }),
+        ...writing,
+        acceptPut: intake && ((...args) => intake.putPathInfos(...args)),
       }),
       healthService(GRPC_SERVICES),
     ],
