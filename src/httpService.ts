@@ -64,6 +64,13 @@ export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
   readonly contentByNarHash?: ContentByNarHash | undefined;
   /** Told what a NAR holds, once that is stored: what {@link contentByNarHash} may find later. */
   readonly recordContent?: UpstreamIngestOptions['recordContent'];
+  /**
+   * Castore services of an upstream's host, for narinfos whose URL names the content: only what is not
+   * here is fetched then.
+   */
+  readonly castoreOf?: UpstreamIngestOptions['castoreOf'];
+  /** Told why a NAR is fetched though its URL names its content. */
+  readonly onInfusedFallback?: UpstreamIngestOptions['onInfusedFallback'];
   /** What is done where the upstream's world and ours differ; `off` by default. */
   readonly frankenbuild?: FrankenbuildPolicy | undefined;
   /** With `reject`: lets pass what an upstream does not have or could not be asked about. */
@@ -104,6 +111,8 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
       directoryService: options.directoryService,
       contentByNarHash: options.contentByNarHash,
       recordContent: options.recordContent,
+      castoreOf: options.castoreOf,
+      onInfusedFallback: options.onInfusedFallback,
       rememberNarInfos: policy !== 'off',
     });
     this.#closures = new ClosureIngest({

@@ -54,7 +54,7 @@ export class BinaryCacheRoutes implements HttpRoutes {
   /** Answers whatever is asked: what is not here with 404. */
   async handle(request: CacheRequest, options: ServiceOptions = {}): Promise<CacheResponse> {
     const { path } = request;
-    const file = path.startsWith('/') ? parseCachePath(path.slice(1)) : undefined;
+    const file = path.startsWith('/') ? parseCachePath(path.slice(1), request.query) : undefined;
     if (file === undefined) return notFoundResponse(request);
     return methodRefusal(request) ?? this.files.answer(request, file, this.#current, options);
   }

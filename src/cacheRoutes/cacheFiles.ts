@@ -6,9 +6,12 @@
  * NARs are never given a Content-Encoding: that would cost their length and ranges, and Nix does not
  * resume an encoded body.
  */
+import { EMPTY } from '../bytes.ts';
 import type { BlobService, ServiceOptions } from '../castore/blobService.ts';
 import { Digest } from '../castore/digest.ts';
+import { encodeEntry } from '../castore/directory.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
+import { infusedNarUrl } from '../castore/infusedNarUrl.ts';
 import type { Node } from '../castore/node.ts';
 import type { Hash } from '../hash.ts';
 import type { Limits } from '../limits.ts';
@@ -43,6 +46,11 @@ export interface CacheFilesOptions {
    * does not give its chunks as they lie. Default `none`.
    */
   readonly compression?: 'none' | 'zstd' | undefined;
+  /**
+   * What NAR URLs of narinfos name: the NarHash, or with `infused` the root node, for clients that fetch
+   * over gRPC from here what they lack. Infused ones are never compressed. Default `narHash`.
+   */
+  readonly narUrls?: 'narHash' | 'infused' | undefined;
   /** Lower is asked first; cache.nixos.org has 40. Default {@link DEFAULT_PRIORITY}. */
   readonly priority?: number | undefined;
   /** Whether clients may ask for many paths at once. Default `true`. */
@@ -105,6 +113,7 @@ export class CacheFiles {
   ): Promise<CacheResponse> {
     if (file.type === 'cacheInfo') return this.#cacheInfo(request, cache);
     if (file.type === 'nar') return this.#nar(request, file, cache, options);
+    if (file.type === 'infusedNar') return this.#infusedNar(request, file, options);
     const pathInfo = await cache.pathInfo(file.digest, options);
     if (pathInfo === undefined) return notFoundResponse(request);
     return file.type === 'narinfo'
@@ -120,8 +129,8 @@ export class CacheFiles {
     return metadataResponse(request, text, CONTENT_TYPES.cacheInfo, cache.cacheInfoControl);
   }
 
-  #narinfo(request: CacheRequest, { claim }: PathInfo, cache: ServedCache): CacheResponse {
-    const text = this.#narinfoText(claim, cache.narUrlsNameStorePath);
+  #narinfo(request: CacheRequest, { claim, node }: PathInfo, cache: ServedCache): CacheResponse {
+    const text = this.#narinfoText(claim, node, cache.narUrlsNameStorePath);
     return metadataResponse(request, text, CONTENT_TYPES.narinfo, cache.metadataControl);
   }
 
@@ -177,12 +186,42 @@ export class CacheFiles {
     });
   }
 
-  #narinfoText(claim: Claim, nameStorePath: boolean): string {
-    const zst = this.#options.compression === 'zstd' && this.#encodedBlobs !== undefined;
+  /** Needs no PathInfo; a URL that names what is not here, or tells another size, names nothing. */
+  async #infusedNar(
+    request: CacheRequest,
+    { node, narSize }: Extract<CacheFile, { type: 'infusedNar' }>,
+    options: ServiceOptions,
+  ): Promise<CacheResponse> {
+    const { blobService, directoryService } = this.#options;
+    const isHere =
+      node.type === 'symlink' ||
+      (node.type === 'file'
+        ? await blobService.has(node.digest, options)
+        : (await directoryService.get(node.digest, options)) !== undefined);
+    if (!isHere) return notFoundResponse(request);
+    const layout = await this.#layouts.layoutOf(node, options);
+    if (narSize !== layout.narSizeBytes) {
+      return textResponse(request, 400, `narsize is ${layout.narSizeBytes}`);
+    }
+    const { signal } = options;
+    return rangeResponse(request, {
+      sizeBytes: layout.narSizeBytes,
+      etag: `"${Digest.of(encodeEntry(EMPTY, node)).hex}"`,
+      contentType: CONTENT_TYPES.nar,
+      render: (range) => renderLayout(layout, blobService, { range, signal }),
+    });
+  }
+
+  #narinfoText(claim: Claim, node: Node, nameStorePath: boolean): string {
+    const infused = this.#options.narUrls === 'infused';
+    const zst =
+      !infused && this.#options.compression === 'zstd' && this.#encodedBlobs !== undefined;
     const query = nameStorePath ? `?hash=${claim.storePath.hashPart}` : '';
     return renderNarInfo({
       storePath: claim.storePath,
-      url: `nar/${encodeNixbase32(claim.narHash.digest)}.nar${zst ? '.zst' : ''}${query}`,
+      url: infused
+        ? infusedNarUrl(node, claim.narSize)
+        : `nar/${encodeNixbase32(claim.narHash.digest)}.nar${zst ? '.zst' : ''}${query}`,
       compression: zst ? 'zstd' : 'none',
       // of the compressed form both would need the whole to be made first; Nix needs neither
       fileHash: undefined,

@@ -6,9 +6,12 @@
  *     <hash part>.ls
  *     nar/<NarHash>.nar
  *     nar/<NarHash>.nar.zst
+ *     nar/snix-castore/<Entry>                (castore/infusedNarUrl.ts)
  *
  * Hash parts and NAR hashes are canonical nixbase32; nothing in a path is percent-decoded.
  */
+import { parseInfusedNar } from '../castore/infusedNarUrl.ts';
+import type { Node } from '../castore/node.ts';
 import { isNarthexError } from '../errors.ts';
 import { Hash } from '../hash.ts';
 import { parseHashPart } from '../storePath.ts';
@@ -18,14 +21,19 @@ export type CacheFile =
   | { readonly type: 'cacheInfo' }
   /** `digest`: the 20 bytes of the hash part. */
   | { readonly type: 'narinfo' | 'listing'; readonly digest: Uint8Array }
-  | { readonly type: 'nar'; readonly narHash: Hash; readonly compression: 'none' | 'zstd' };
+  | { readonly type: 'nar'; readonly narHash: Hash; readonly compression: 'none' | 'zstd' }
+  /** A NAR by its root node. */
+  | { readonly type: 'infusedNar'; readonly node: Node; readonly narSize: number | undefined };
 
 const CACHE_INFO = 'nix-cache-info';
 const METADATA = /^(?<hashPart>[0-9a-z]{32})\.(?:narinfo|(?<listing>ls))$/;
 const NAR = /^nar\/(?<narHash>[0-9a-z]{52})\.nar(?<zst>\.zst)?$/;
 
 /** The file at `path`, which begins below the cache; `undefined` where no binary cache has one. */
-export function parseCachePath(path: string): CacheFile | undefined {
+export function parseCachePath(
+  path: string,
+  query: URLSearchParams = new URLSearchParams(),
+): CacheFile | undefined {
   if (path === CACHE_INFO) return { type: 'cacheInfo' };
   const metadata = METADATA.exec(path)?.groups;
   if (metadata !== undefined) {
@@ -33,7 +41,10 @@ export function parseCachePath(path: string): CacheFile | undefined {
     return digest && { type: metadata['listing'] ? 'listing' : 'narinfo', digest };
   }
   const nar = NAR.exec(path)?.groups;
-  if (nar === undefined) return undefined;
+  if (nar === undefined) {
+    const infused = path.startsWith('nar/') ? parseInfusedNar(path, query) : undefined;
+    return infused && { type: 'infusedNar', ...infused };
+  }
   const narHash = orUndefined(() => Hash.parse(`sha256:${nar['narHash']}`));
   return narHash && { type: 'nar', narHash, compression: nar['zst'] ? 'zstd' : 'none' };
 }

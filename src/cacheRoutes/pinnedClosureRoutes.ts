@@ -71,7 +71,7 @@ export class PinnedClosureRoutes implements HttpRoutes {
    */
   async handle(request: CacheRequest, options: ServiceOptions = {}): Promise<CacheResponse> {
     const place = parsePinnedPath(request.path);
-    const file = place && parseCachePath(place.path);
+    const file = place && parseCachePath(place.path, request.query);
     if (place === undefined || file === undefined) return notFoundResponse(request);
     const refusal = methodRefusal(request);
     if (refusal !== undefined) return refusal;

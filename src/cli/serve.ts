@@ -48,6 +48,9 @@ export const serve: Command = {
     '                NAME:TOKEN or TOKEN',
     '  --require-signatures',
     '                an upload needs a signature by a trusted key',
+    '  --nar-urls narhash|infused',
+    '                what NAR URLs name (default: narhash): infused ones name the content, so that',
+    '                narthex and snix fetch only what they lack, over gRPC',
     '  --priority N  what nix-cache-info says; lower is asked first (default: 30)',
     STORE_HELP,
     '  --json        the address as a line of JSON',
@@ -64,6 +67,7 @@ export const serve: Command = {
     'secret-key-file': { type: 'string' },
     'upload-token-file': { type: 'string' },
     'require-signatures': { type: 'boolean' },
+    'nar-urls': { type: 'string' },
   },
 
   async run(context, values, positionals) {
@@ -74,6 +78,7 @@ export const serve: Command = {
     const { stdout, stderr, signal } = context;
     const addresses = texts(values, 'upstream');
     const trustedKeys = trustedKeysOf(values);
+    const narUrls = oneOf(values, 'nar-urls', ['narhash', 'infused']) === 'infused';
     const secretKey = await secretKeyOf(values);
     const tokens = await tokensOf(values);
     const checkSignatures = values['require-signatures'] === true;
@@ -93,6 +98,7 @@ export const serve: Command = {
       compression,
       priority,
       secretKey,
+      narUrls: narUrls ? 'infused' : 'narHash',
       uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
       pathInfoService: filled?.pathInfoService,
       reportError(error, { method, path }) {

@@ -1,11 +1,11 @@
 /** What a store brings in on demand: addresses of upstreams as a PathInfo service that is far. */
 import { CoolDown } from '../castore/combinators/coolDown.ts';
-import { copyNode } from '../castore/copyNode.ts';
+import { type Castore, copyNode } from '../castore/copyNode.ts';
 import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
 import { GrpcBlobService } from '../grpc/castore/grpcBlobService.ts';
 import { GrpcDirectoryService } from '../grpc/castore/grpcDirectoryService.ts';
-import { openChannel } from '../grpc/channel.ts';
+import { type GrpcChannel, openChannel } from '../grpc/channel.ts';
 import { GrpcPathInfoService } from '../grpc/store/grpcPathInfoService.ts';
 import { NixHTTPPathInfoService } from '../httpService.ts';
 import { openUpstreams } from '../ingest/openUpstreams.ts';
@@ -34,6 +34,7 @@ export interface FilledStore extends AsyncDisposable {
 }
 
 const GRPC = /^grpc\+(?=https?:)/i;
+const HTTP = /^https?:/i;
 
 /**
  * `store` in front of its upstreams: binary caches first, in the order of their priorities, then peers
@@ -53,10 +54,7 @@ export async function fillFrom(
   const fars = peers.map((address) => {
     const channel = opened.use(openChannel(address.replace(GRPC, '')));
     const far = new GrpcPathInfoService(channel, { trust });
-    const from = {
-      blobService: new GrpcBlobService(channel),
-      directoryService: new GrpcDirectoryService(channel),
-    };
+    const from = castoreOver(channel);
     const to = { blobService: store.blobs, directoryService: store.directories };
     return new CachePathInfoService({
       near: store.pathInfos,
@@ -73,8 +71,20 @@ export async function fillFrom(
   const [first, ...others] = fars;
   if (first !== undefined) filled = new PriorityPathInfoService([first, ...others], coolDown);
   if (caches.length > 0) {
+    // opened when the first narinfo of an upstream names content
+    const channels = opened.use(new DisposableStack());
+    const castores = new Map<string, Castore>();
+    const castoreOf = (url: string) => {
+      if (!HTTP.test(url)) return undefined;
+      const known = castores.get(url);
+      if (known !== undefined) return known;
+      const castore = castoreOver(channels.use(openChannel(url)));
+      castores.set(url, castore);
+      return castore;
+    };
     const far = opened.use(
       new NixHTTPPathInfoService({
+        castoreOf,
         baseUrl: await openUpstreams(caches, {}),
         trustedKeys,
         blobService: store.blobs,
@@ -92,6 +102,14 @@ export async function fillFrom(
   }
   const owned = opened.move();
   return { pathInfoService: filled, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The castore services of a peer. */
+function castoreOver(channel: GrpcChannel): Castore {
+  return {
+    blobService: new GrpcBlobService(channel),
+    directoryService: new GrpcDirectoryService(channel),
+  };
 }
 
 /** A signature speaks of a NAR; that a peer's content is that NAR is for us to see. */

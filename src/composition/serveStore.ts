@@ -28,7 +28,10 @@ const GRPC_SERVICES = [
 ];
 
 /** How to serve. */
-export type RouteSettings = Pick<BinaryCacheOptions, 'compression' | 'priority' | 'limits'> & {
+export type RouteSettings = Pick<
+  BinaryCacheOptions,
+  'compression' | 'priority' | 'limits' | 'narUrls'
+> & {
   /** In place of the store's own PathInfos: a service that puts what it gives into the store first. */
   readonly pathInfoService?: VariantService | undefined;
   /** Signs what is given out and verified. */

@@ -16,6 +16,7 @@ import { parseNarInfo } from '../narinfo/parse.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import { SingleFlight } from '../singleFlight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { type CastoreOf, InfusedNars, type InfusedNarsOptions } from './infusedNars.ts';
 import { NarInfoMemory } from './narInfoMemory.ts';
 import { ingestNar } from './narIngest.ts';
 import { requireCache, UpstreamSet } from './upstreamSet.ts';
@@ -44,6 +45,10 @@ export interface UpstreamIngestOptions {
   readonly contentByNarHash?: ContentByNarHash | undefined;
   /** Told what a NAR holds, once that is stored. */
   readonly recordContent?: ((narHash: Hash, content: KnownContent) => void) | undefined;
+  /** Finds content by the nodes that URLs of NARs name. */
+  readonly castoreOf?: CastoreOf | undefined;
+  /** Told why a NAR is fetched though its URL names its content. */
+  readonly onInfusedFallback?: InfusedNarsOptions['onFallback'];
   /** Whether narinfos that hold are remembered for a while; plans ask for them again and again. */
   readonly rememberNarInfos?: boolean | undefined;
 }
@@ -66,8 +71,19 @@ export class UpstreamIngest implements AsyncDisposable {
   readonly #numbers = new Map<Upstream, number>();
   #upstreams: Promise<UpstreamSet> | undefined;
 
+  readonly #infused: InfusedNars | undefined;
+
   constructor(options: UpstreamIngestOptions) {
     this.#options = options;
+    const { castoreOf, blobService, directoryService, limits, onInfusedFallback } = options;
+    this.#infused =
+      castoreOf &&
+      new InfusedNars({
+        castoreOf,
+        to: { blobService, directoryService },
+        limits,
+        onFallback: onInfusedFallback,
+      });
   }
 
   /**
@@ -213,6 +229,12 @@ export class UpstreamIngest implements AsyncDisposable {
     onNarBytes: OnNarBytes | undefined,
   ): Promise<Node> {
     const fetch = async (shared: AbortSignal, report: OnNarBytes) => {
+      const infused = await this.#infused?.fetch(upstream.url, narInfo, shared);
+      if (infused !== undefined) {
+        report(narInfo.narSize);
+        this.#options.recordContent?.(narInfo.narHash, { node: infused, narSize: narInfo.narSize });
+        return infused;
+      }
       const file = await upstream.file(narInfo.url, { signal: shared });
       if (file === undefined) throw narMissing(upstream, narInfo);
       const { blobService, directoryService, limits, recordContent } = this.#options;
