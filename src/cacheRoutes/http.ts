@@ -29,10 +29,19 @@ export interface CacheResponse {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
+/** How a request is handled. */
+export interface HandleOptions extends ServiceOptions {
+  /**
+   * The pieces of a streamed answer may be lent: whoever iterates it is done with one when he asks for
+   * the next. Default `false`: they may be kept.
+   */
+  readonly lentPieces?: boolean | undefined;
+}
+
 /** Something that answers requests. */
 export interface HttpRoutes {
   /** @throws whatever goes wrong before the answer begins */
-  handle(request: CacheRequest, options?: ServiceOptions): Promise<CacheResponse>;
+  handle(request: CacheRequest, options?: HandleOptions): Promise<CacheResponse>;
 }
 
 /** An answer of one line for people. `HEAD` gets its headers alone. */

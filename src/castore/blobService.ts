@@ -58,6 +58,15 @@ export interface BlobService {
    */
   read(digest: Digest, options?: ReadBlobOptions): Promise<AsyncIterable<Uint8Array> | undefined>;
 
+  /**
+   * Like `read`, but every piece is only lent: its memory is used again when the next one is asked for.
+   * Services that would otherwise make as much garbage as they read have it.
+   */
+  readLent?(
+    digest: Digest,
+    options?: ReadBlobOptions,
+  ): Promise<AsyncIterable<Uint8Array> | undefined>;
+
   /** Begins a blob. Disposing of the writer before `close` has settled leaves nothing behind. */
   openWrite(options?: ServiceOptions): BlobWriter;
 

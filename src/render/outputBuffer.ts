@@ -8,12 +8,19 @@ const LARGE_BYTES = 64 * 1024;
 /** Takes pieces in order and gives out fewer, in order. */
 export class OutputBuffer {
   readonly #capacity: number;
+  readonly #lent: boolean;
   #memory: Uint8Array | undefined;
+  /** What was given out before, where that is over when more is given out. */
+  #spare: Uint8Array | undefined;
   #length = 0;
 
-  /** @param totalBytes how much will be added in all, so that little output takes little memory */
-  constructor(totalBytes: number) {
+  /**
+   * @param totalBytes how much will be added in all, so that little output takes little memory
+   * @param lent what is given out is only lent: it is used again after the next time
+   */
+  constructor(totalBytes: number, lent = false) {
     this.#capacity = Math.min(totalBytes, GATHERED_BYTES);
+    this.#lent = lent;
   }
 
   /** Takes a piece, which may be given out itself; returns what is due now. */
@@ -29,9 +36,11 @@ export class OutputBuffer {
   /** Returns what is left. */
   flush(): readonly Uint8Array[] {
     if (this.#memory === undefined || this.#length === 0) return [];
-    const gathered = this.#memory.subarray(0, this.#length);
-    // whoever takes it may keep it, so it is never filled again
-    this.#memory = undefined;
+    const given = this.#memory;
+    const gathered = given.subarray(0, this.#length);
+    // whoever takes it may keep it, so it is never filled again; when lent, not before the next one
+    this.#memory = this.#spare;
+    this.#spare = this.#lent ? given : undefined;
     this.#length = 0;
     return [gathered];
   }

@@ -5,7 +5,7 @@ import { missingBlob, wrongBlobSize } from './blobErrors.ts';
 import type { Place } from './place.ts';
 
 /** What rendering needs of a blob service. */
-export type BlobSource = Pick<BlobService, 'read'>;
+export type BlobSource = Pick<BlobService, 'read' | 'readLent'>;
 
 /** Which contents to read. */
 export interface ContentsRange {
@@ -17,6 +17,13 @@ export interface ContentsRange {
   readonly length: number;
 }
 
+/** Options of {@link readContents}. */
+export interface ReadContentsOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Pieces may be lent: their memory may be used again when the next one is asked for. */
+  readonly lentPieces?: boolean | undefined;
+}
+
 /**
  * Reads exactly the bytes asked for. A range that reaches the end of the file is also found out when
  * the blob is longer than its node says, before the bytes that show it are given out.
@@ -26,11 +33,15 @@ export interface ContentsRange {
 export async function* readContents(
   source: BlobSource,
   { node, place, offset, length }: ContentsRange,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  { signal, lentPieces = false }: ReadContentsOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // at the end of the file one byte more, which must not be there
   const asked = offset + length === node.size ? length + 1 : length;
-  const chunks = await source.read(node.digest, { ...options, offset, length: asked });
+  const range = { signal, offset, length: asked };
+  const chunks =
+    lentPieces && source.readLent !== undefined
+      ? await source.readLent(node.digest, range)
+      : await source.read(node.digest, range);
   if (chunks === undefined) throw missingBlob(node, place);
   let read = 0;
   for await (const chunk of chunks) {

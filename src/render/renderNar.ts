@@ -12,6 +12,8 @@ export interface RenderOptions {
   /** All of the NAR by default. */
   readonly range?: ByteRange | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Pieces are lent: their memory is used again when the next one is asked for. Default `false`. */
+  readonly lentPieces?: boolean | undefined;
 }
 
 /** Options of {@link renderNar}. */
@@ -34,21 +36,21 @@ export async function* renderNar(
 }
 
 /**
- * Renders a NAR whose layout is known. Its pieces are views of memory that is not used again.
+ * Renders a NAR whose layout is known. Unless they are lent, its pieces are views of memory that is not used again.
  * @throws DIRECTORY_MISSING, BLOB_MISSING, NODE_INVALID with the `path` inside the NAR
  */
 export async function* renderLayout(
   layout: NarLayout,
   blobService: BlobSource,
-  { range, signal }: RenderOptions = {},
+  { range, signal, lentPieces = false }: RenderOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { start, end } = layout.checkedRange(range);
-  const output = new OutputBuffer(end - start);
+  const output = new OutputBuffer(end - start, lentPieces);
   for await (const part of narParts(layout, { start, end }, { signal })) {
     if (part.type === 'framing') {
       yield* output.add(part.bytes);
     } else {
-      for await (const chunk of readContents(blobService, part, { signal })) {
+      for await (const chunk of readContents(blobService, part, { signal, lentPieces })) {
         signal?.throwIfAborted();
         yield* output.add(chunk);
       }

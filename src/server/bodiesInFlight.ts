@@ -4,19 +4,20 @@
  */
 
 /**
- * What an answer under way holds at most: a read and the next one, the piece in hand, and what the
- * connection holds back. `test/server/memory.test.ts` measures it.
+ * What an answer under way holds at most: what was read, what is read ahead (512 KiB each), and the pieces
+ * that are gathered for its client. `test/server/slowReaders.test.ts` measures what one holds whose client
+ * never takes anything, which is less.
  */
-export const BODY_BYTES = 1024 * 1024;
+export const BODY_BYTES = 1536 * 1024;
 /** What all of them together may hold. */
-export const BODIES_BUDGET_BYTES = 1024 * 1024 * 1024;
+export const BODIES_BUDGET_BYTES = 1024 * BODY_BYTES;
 /** Where there is no room, a client that has taken nothing for so long makes room for another. */
 const STALLED_FOR_MS = 10_000;
 
 /** The place of one answer. Disposing of it gives it back. */
 export interface BodySlot extends Disposable {
-  /** `undefined` waits for nothing; a promise is what the client takes its time for. */
-  wait(taken: Promise<void> | undefined): Promise<void> | undefined;
+  /** Waits for what the client takes its time for. */
+  wait(taken: Promise<void>): Promise<void>;
 }
 
 /** Options of {@link BodiesInFlight}. */
@@ -34,7 +35,7 @@ export class BodiesInFlight {
   readonly #waiting = new Map<Slot, number>();
 
   constructor(options: BodiesInFlightOptions = {}) {
-    this.#maxBodies = options.maxBodies ?? BODIES_BUDGET_BYTES / BODY_BYTES;
+    this.#maxBodies = options.maxBodies ?? Math.floor(BODIES_BUDGET_BYTES / BODY_BYTES);
     this.#stalledForMs = options.stalledForMs ?? STALLED_FOR_MS;
   }
 
@@ -71,10 +72,13 @@ class Slot implements BodySlot {
     this.#slots = slots;
   }
 
-  wait(taken: Promise<void> | undefined): Promise<void> | undefined {
-    if (taken === undefined || !this.#slots.has(this)) return taken;
-    this.#waiting.set(this, performance.now());
-    return taken.finally(() => this.#waiting.delete(this));
+  async wait(taken: Promise<void>): Promise<void> {
+    if (this.#slots.has(this)) this.#waiting.set(this, performance.now());
+    try {
+      await taken;
+    } finally {
+      this.#waiting.delete(this);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -4,12 +4,6 @@ import type { CacheRequest } from '../cacheRoutes/http.ts';
 /** A client that takes no byte of an answer for so long is given up. */
 export const STALLED_CLIENT_MS = 5 * 60 * 1000;
 
-/**
- * What a connection may hold back for its client before rendering waits. The kernel holds more; a larger
- * one here has made nothing faster.
- */
-export const SEND_BUFFER_BYTES = 128 * 1024;
-
 /** What HTTP/1.1 and HTTP/2 have in common; `http1.ts` and `http2.ts` are where they differ. */
 export interface Exchange {
   /** With a body that is received as it is iterated. */
@@ -21,11 +15,12 @@ export interface Exchange {
   /** Sends the head. */
   begin(status: number, headers: Readonly<Record<string, string>>): void;
   /**
-   * Sends a piece of the body. Resolves when the next one is wanted; `undefined` says that it is now.
+   * Sends a piece of the body. Resolves when the system has taken it: its memory may be used again, and
+   * no more than one piece is ever held back for a client.
    * @throws Error more than the announced length: nothing of the piece is sent
    * @throws the reason of `gone`
    */
-  write(piece: Uint8Array): Promise<void> | undefined;
+  write(piece: Uint8Array): Promise<void>;
   /**
    * Completes the answer, with a last piece if there is one.
    * @throws Error it is not of the announced length
@@ -52,3 +47,19 @@ export function parseTarget(target: string): Pick<CacheRequest, 'path' | 'query'
 export function clientGone(): Error {
   return new Error('the client has closed the connection');
 }
+
+/** Resolves when `send` calls back; what goes wrong in it shows as the client having gone. */
+export function whenSent(gone: AbortSignal, send: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    gone.throwIfAborted();
+    const leave = () => reject(gone.reason);
+    gone.addEventListener('abort', leave, { once: true });
+    send((error) => {
+      if (error) return;
+      gone.removeEventListener('abort', leave);
+      resolve();
+    });
+  });
+}
+
+type Done = (error?: Error | null) => void;

@@ -1,20 +1,13 @@
 /** HTTP/1.1: connections of node:http, and its requests as exchanges. */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CacheRequest } from '../cacheRoutes/http.ts';
-import {
-  clientGone,
-  type Exchange,
-  parseTarget,
-  SEND_BUFFER_BYTES,
-  STALLED_CLIENT_MS,
-} from './exchange.ts';
+import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS, whenSent } from './exchange.ts';
 import {
   type Handlers,
-  HEADERS_TIMEOUT_MS,
   handleGrpc,
   KEEP_ALIVE_TIMEOUT_MS,
+  LINGER_MS,
   MAX_HEADER_BYTES,
   type Protocol,
 } from './protocol.ts';
@@ -22,22 +15,16 @@ import { BODY_IDLE_TIMEOUT_MS, receiveBody } from './requestBody.ts';
 
 /** How often timeouts of headers are looked at. */
 const TIMEOUT_CHECK_MS = 5_000;
-/**
- * A client that sends a body which is not wanted is listened to for so long, so that it reads the answer
- * before it finds the connection closed.
- */
-const LINGER_MS = 5_000;
 
 /** Takes connections that speak HTTP/1.1. */
 export function http1Protocol(handlers: Handlers): Protocol {
   const server = createServer({
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    headersTimeout: handlers.headersTimeoutMs,
     // it would cut off long uploads; a body has a timeout of its own
     requestTimeout: 0,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, handlers.headersTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
-    highWaterMark: SEND_BUFFER_BYTES,
   });
   // node:http watches its timeouts from when it listens, which here another server does for it
   server.emit('listening');
@@ -127,9 +114,8 @@ class Http1Exchange implements Exchange {
     this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
   }
 
-  write(piece: Uint8Array): Promise<void> | undefined {
-    if (this.#outgoing.write(piece)) return undefined;
-    return once(this.#outgoing, 'drain', { signal: this.gone }).then(() => {});
+  write(piece: Uint8Array): Promise<void> {
+    return whenSent(this.gone, (done) => this.#outgoing.write(piece, done));
   }
 
   end(piece?: Uint8Array): void {

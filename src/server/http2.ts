@@ -1,5 +1,4 @@
 /** HTTP/2 without TLS: connections of node:http2, and its requests as exchanges. */
-import { once } from 'node:events';
 import {
   constants,
   createServer,
@@ -10,12 +9,12 @@ import {
 } from 'node:http2';
 import type { CacheRequest } from '../cacheRoutes/http.ts';
 import { BODY_BYTES } from './bodiesInFlight.ts';
-import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS } from './exchange.ts';
+import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS, whenSent } from './exchange.ts';
 import {
   type Handlers,
-  HEADERS_TIMEOUT_MS,
   handleGrpc,
   KEEP_ALIVE_TIMEOUT_MS,
+  LINGER_MS,
   MAX_HEADER_BYTES,
   type Protocol,
 } from './protocol.ts';
@@ -49,7 +48,7 @@ export function http2Protocol(handlers: Handlers): Protocol {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    closeWhenIdle(session);
+    closeWhenIdle(session, handlers.headersTimeoutMs);
   });
 
   const accept = (
@@ -68,6 +67,8 @@ export function http2Protocol(handlers: Handlers): Protocol {
 
   return {
     take(socket) {
+      // HTTP/2 has no half-open connections: who sends no more is gone
+      socket.allowHalfOpen = false;
       server.emit('connection', socket);
     },
     drain() {
@@ -78,13 +79,13 @@ export function http2Protocol(handlers: Handlers): Protocol {
 }
 
 /** Ends a connection whose first request, or next one, does not come. */
-function closeWhenIdle(session: ServerHttp2Session): void {
+function closeWhenIdle(session: ServerHttp2Session, firstRequestMs: number): void {
   let streams = 0;
   let idle: NodeJS.Timeout | undefined;
   const watch = (ms: number) => {
     idle = setTimeout(() => session.close(), ms);
   };
-  watch(HEADERS_TIMEOUT_MS);
+  watch(firstRequestMs);
   session.on('stream', (stream) => {
     clearTimeout(idle);
     streams++;
@@ -145,10 +146,9 @@ class Http2Exchange implements Exchange {
     this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
   }
 
-  write(piece: Uint8Array): Promise<void> | undefined {
+  async write(piece: Uint8Array): Promise<void> {
     this.#count(piece);
-    if (this.#outgoing.write(piece)) return undefined;
-    return once(this.#outgoing, 'drain', { signal: this.gone }).then(() => {});
+    await whenSent(this.gone, (done) => this.#outgoing.write(piece, done));
   }
 
   end(piece?: Uint8Array): void {
@@ -156,9 +156,8 @@ class Http2Exchange implements Exchange {
     if (this.#missingBytes) throw lengthMismatch();
     if (piece === undefined) this.#outgoing.end();
     else this.#outgoing.end(piece);
-    // after the whole answer: the rest of the body is not wanted (RFC 9113, 8.1)
     const isBodyUnread = this.request.body !== undefined && !this.#stream.readableEnded;
-    if (isBodyUnread) this.#stream.close(NGHTTP2_NO_ERROR);
+    if (isBodyUnread) this.#resetLater();
   }
 
   breakOff(): void {
@@ -179,6 +178,12 @@ class Http2Exchange implements Exchange {
       giveUp: () => this.breakOff(),
       idleTimeoutMs: BODY_IDLE_TIMEOUT_MS,
     });
+  }
+
+  /** The rest of the body is not wanted (RFC 9113, 8.1). At once, curl would lose the answer over it. */
+  #resetLater(): void {
+    const deadline = setTimeout(() => this.#stream.close(NGHTTP2_NO_ERROR), LINGER_MS);
+    this.#stream.once('close', () => clearTimeout(deadline));
   }
 
   #count({ length }: Uint8Array): void {

@@ -8,7 +8,6 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
 import { NarthexError } from '../errors.ts';
 import { BodiesInFlight, type BodiesInFlightOptions } from './bodiesInFlight.ts';
-import { SEND_BUFFER_BYTES } from './exchange.ts';
 import { http1Protocol } from './http1.ts';
 import { http2Protocol } from './http2.ts';
 import { type GrpcRoutes, HEADERS_TIMEOUT_MS } from './protocol.ts';
@@ -38,8 +37,8 @@ export interface ListenOptions extends BodiesInFlightOptions {
   readonly reportError?: ErrorReporter | undefined;
   /** How long answers under way have when closing, in milliseconds. */
   readonly drainTimeoutMs?: number | undefined;
-  /** Until a connection has told which protocol it speaks, in milliseconds. */
-  readonly sniffTimeoutMs?: number | undefined;
+  /** Until a connection has told its protocol, and then its first request, in milliseconds. */
+  readonly headersTimeoutMs?: number | undefined;
 }
 
 /** A server that listens. Disposing of it closes it. */
@@ -58,7 +57,9 @@ export interface RunningServer extends AsyncDisposable {
 export async function listen(options: ListenOptions): Promise<RunningServer> {
   const { routes, grpc, host = '127.0.0.1', port = 0, reportError = () => {} } = options;
   const bodies = new BodiesInFlight(options);
-  const handlers = { answer: requestHandler(routes, bodies, reportError), grpc, bodies };
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
+  const answer = requestHandler(routes, bodies, reportError);
+  const handlers = { answer, grpc, bodies, headersTimeoutMs };
   const protocols = { http1: http1Protocol(handlers), http2: http2Protocol(handlers) };
   const sniffed = new Set<Socket>();
   const connections = new Set<Socket>();
@@ -69,7 +70,6 @@ export async function listen(options: ListenOptions): Promise<RunningServer> {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      highWaterMark: SEND_BUFFER_BYTES,
     },
     (socket) => {
       connections.add(socket);
@@ -78,7 +78,7 @@ export async function listen(options: ListenOptions): Promise<RunningServer> {
         connections.delete(socket);
         sniffed.delete(socket);
       });
-      sniffProtocol(socket, options.sniffTimeoutMs ?? HEADERS_TIMEOUT_MS, (protocol) => {
+      sniffProtocol(socket, headersTimeoutMs, (protocol) => {
         sniffed.delete(socket);
         protocols[protocol].take(socket);
       });

@@ -21,6 +21,8 @@ export interface Handlers {
   readonly grpc: GrpcRoutes | undefined;
   /** In which calls of gRPC have a place too. */
   readonly bodies: BodiesInFlight;
+  /** Until the headers of a request are complete, in milliseconds. */
+  readonly headersTimeoutMs: number;
 }
 
 /** One protocol's side of the port. */
@@ -35,6 +37,11 @@ export interface Protocol {
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** So long a connection is kept for the next request. Nix asks for many paths one after the other. */
 export const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+/**
+ * A client that sends a body which is not wanted is borne with for so long, so that it reads the answer
+ * before it finds its connection or stream closed.
+ */
+export const LINGER_MS = 5_000;
 /** Headers of a request, all together. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 

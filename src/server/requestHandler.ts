@@ -9,6 +9,7 @@ import {
 import { isNarthexError } from '../errors.ts';
 import type { BodiesInFlight } from './bodiesInFlight.ts';
 import type { Exchange } from './exchange.ts';
+import { statusOfFailure } from './failureStatus.ts';
 
 /** Is told about requests that failed by no fault of the client. */
 export type ErrorReporter = (error: unknown, request: CacheRequest) => void;
@@ -20,8 +21,8 @@ const RETRY_AFTER_SECONDS = '10';
  * Answers exchanges by `routes`.
  *
  * - A client that goes away aborts what is done for it.
- * - What fails before the first byte of a body is answered with 500 and the error's code; what fails
- *   later breaks the answer off, short of the announced length.
+ * - What fails before the first byte of a body is answered with the error's code, as 502 where an upstream
+ *   is at fault and 500 else; what fails later breaks the answer off, short of the announced length.
  * - A body is streamed while there is room for it among all that are under way; else the answer is 503.
  */
 export function requestHandler(
@@ -47,7 +48,7 @@ async function answer(
   const { request, gone } = exchange;
   let response: CacheResponse;
   try {
-    response = await routes.handle(request, { signal: gone });
+    response = await routes.handle(request, { signal: gone, lentPieces: true });
     const { body } = response;
     if (body !== undefined && !(body instanceof Uint8Array)) {
       using slot = bodies.admit(() => exchange.breakOff());
@@ -61,7 +62,7 @@ async function answer(
     if (exchange.hasBegun || gone.aborted) throw error;
     reportError(error, request);
     const code = isNarthexError(error) ? error.code : 'internal error';
-    response = textResponse(request, 500, code, NOT_REMEMBERED);
+    response = textResponse(request, statusOfFailure(error), code, NOT_REMEMBERED);
   }
   exchange.begin(response.status, response.headers);
   // a stream was sent above
@@ -72,7 +73,7 @@ async function stream(
   { status, headers }: CacheResponse,
   body: AsyncIterable<Uint8Array>,
   exchange: Exchange,
-  wait: (taken: Promise<void> | undefined) => Promise<void> | undefined,
+  wait: (taken: Promise<void>) => Promise<void>,
 ): Promise<void> {
   const iterator = body[Symbol.asyncIterator]();
   try {

@@ -12,6 +12,9 @@ const OPEN_PACKS = 64;
  */
 const WINDOW_BYTES = 128 * 1024;
 
+/** Gives memory of so many bytes. */
+export type Memory = (length: number) => Buffer;
+
 interface OpenPack {
   readonly handle: Promise<FileHandle>;
   readers: number;
@@ -33,10 +36,11 @@ export class PackReader implements AsyncDisposable {
 
   /**
    * The bytes of a pack from `offset` on, `length` of them.
+   * @param memory gives the memory to read into; without, little is read together with what follows it
    * @throws STORE_INVALID the pack is gone, or shorter than it should be
    * @throws STORE_FAILED
    */
-  async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
+  async read(pack: number, offset: number, length: number, memory?: Memory): Promise<Uint8Array> {
     const path = packPath(this.#store, pack);
     const open = this.#acquire(pack, path);
     try {
@@ -46,7 +50,10 @@ export class PackReader implements AsyncDisposable {
         return window.bytes.subarray(start, start + length);
       }
       const handle = await open.handle;
-      const bytes = await readUpTo(handle, offset, length, Math.max(length, WINDOW_BYTES));
+      const isWindow = memory === undefined && length < WINDOW_BYTES;
+      const most = isWindow ? WINDOW_BYTES : length;
+      const target = memory === undefined ? Buffer.allocUnsafeSlow(most) : memory(length);
+      const bytes = await readUpTo(handle, offset, length, target);
       if (bytes.length < length) {
         throw new NarthexError('STORE_INVALID', `a pack is cut off: ${path}`, {
           path,
@@ -55,7 +62,7 @@ export class PackReader implements AsyncDisposable {
           actual: bytes.length,
         });
       }
-      if (length < WINDOW_BYTES) open.window = { offset, bytes };
+      if (isWindow) open.window = { offset, bytes };
       return bytes.subarray(0, length);
     } catch (error) {
       throw missing(error)
@@ -99,21 +106,25 @@ export class PackReader implements AsyncDisposable {
   }
 }
 
-/** At least `least` bytes and up to `most`, fewer where the file ends. */
+/** At least `least` bytes and up to the length of `memory`, fewer where the file ends. */
 async function readUpTo(
   handle: FileHandle,
   offset: number,
   least: number,
-  most: number,
+  memory: Buffer,
 ): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(most);
   let length = 0;
   while (length < least) {
-    const { bytesRead } = await handle.read(bytes, length, most - length, offset + length);
+    const { bytesRead } = await handle.read(
+      memory,
+      length,
+      memory.length - length,
+      offset + length,
+    );
     if (bytesRead === 0) break;
     length += bytesRead;
   }
-  return bytes.subarray(0, length);
+  return memory.subarray(0, length);
 }
 
 /** A file that was only read has nothing to lose when closing fails. */

@@ -3,7 +3,7 @@ import { Digest } from '../castore/digest.ts';
 import { NarthexError } from '../errors.ts';
 import { packPath } from './layout.ts';
 import { dataOffset, endOffset, type RecordLocation } from './packFormat.ts';
-import type { PackReader } from './packReader.ts';
+import type { Memory, PackReader } from './packReader.ts';
 import type { PackWriter } from './packWriter.ts';
 import { decodeData } from './recordEncoding.ts';
 
@@ -20,12 +20,17 @@ export interface CheckedRecord {
 }
 
 /**
- * Records that lie behind each other are read together up to this length. It and the next one are all that
- * a reader holds who has stopped half-way; longer ones make no reader faster.
+ * Records that lie behind each other are read together up to this length. Such a span and the next one are
+ * what a reader holds who has stopped half-way.
  */
-const SPAN_BYTES = 256 * 1024;
+const SPAN_BYTES = 512 * 1024;
 /** The first one, so that who wants little, or wants to begin soon, does not wait for much. */
-const FIRST_SPAN_BYTES = 64 * 1024;
+const FIRST_SPAN_BYTES = 128 * 1024;
+/**
+ * Later ones are this part of what the caller has taken before. A client that takes nothing still takes what
+ * fits into the buffers of its connection, some megabytes; it shall not be taken for a fast one.
+ */
+const SPAN_PART = 32;
 
 /** Reads records from packs. */
 export class RecordReader {
@@ -55,63 +60,76 @@ export class RecordReader {
   /**
    * Many records, decoded, in the order given. They are asked for as they are needed; neighbours are
    * read together, and for a caller who comes back for more the next ones while he is busy with the last.
+   * @param lent each is only lent: its memory is used again when the next one is asked for
    * @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED
    */
-  async *readAll(records: Iterable<RecordRef>): AsyncGenerator<Uint8Array, void, undefined> {
+  async *readAll(
+    records: Iterable<RecordRef>,
+    lent = false,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const spans = spansOf(records);
-    let current = this.#readNext(spans);
+    const memory = lent ? alternating() : undefined;
+    // what is wanted may be one small record, with others to follow from its neighbourhood
+    let current = this.#readNext(spans, undefined);
     for (let isFirst = true; current !== undefined; isFirst = false) {
       const { span, bytes } = current;
       const read = await bytes;
-      const ahead = isFirst ? undefined : this.#readNext(spans);
+      // into the memory of the span before this one, which the caller has left
+      const ahead = isFirst ? undefined : this.#readNext(spans, memory);
       for (const { digest, location } of span.records) {
         const start = dataOffset(location) - span.offset;
-        yield this.#check(digest, location, read.subarray(start, start + location.encodedSize));
+        const encoded = read.subarray(start, start + location.encodedSize);
+        const decoded = this.#check(digest, location, encoded);
+        yield decoded;
+        if (lent && decoded !== encoded) giveBack(decoded);
       }
-      current = ahead ?? this.#readNext(spans);
+      current = ahead ?? this.#readNext(spans, memory);
     }
   }
 
-  #readNext(spans: Iterator<Span, void>): { span: Span; bytes: Promise<Uint8Array> } | undefined {
+  #readNext(
+    spans: Iterator<Span, void>,
+    memory: Memory | undefined,
+  ): { readonly span: Span; readonly bytes: Promise<Uint8Array> } | undefined {
     const next = spans.next();
     if (next.done === true) return undefined;
-    const bytes = this.#readSpan(next.value);
+    const bytes = this.#readSpan(next.value, memory);
     // when the caller leaves early nobody waits for it; otherwise whoever awaits it sees its failure
     bytes.catch(() => {});
     return { span: next.value, bytes };
   }
 
-  async #readSpan({ last, offset, end }: Span): Promise<Uint8Array> {
+  async #readSpan({ last, offset, end }: Span, memory: Memory | undefined): Promise<Uint8Array> {
     await this.#writer.ensureWritten(last.location);
-    return await this.#packs.read(last.location.pack, offset, end - offset);
+    return await this.#packs.read(last.location.pack, offset, end - offset, memory);
   }
 
   #check(digest: Digest, location: RecordLocation, encoded: Uint8Array): Uint8Array {
-    const facts = {
-      path: packPath(this.#store, location.pack),
-      offset: location.offset,
-      expected: String(digest),
-    };
     let decoded: Uint8Array;
     try {
       decoded = decodeData(location.encoding, encoded, location.size);
     } catch (error) {
-      throw new NarthexError(
-        'DIGEST_MISMATCH',
-        `a record does not decompress: ${facts.path} at ${facts.offset}`,
-        facts,
-        error,
-      );
+      throw this.#damaged(digest, location, 'does not decompress', {}, error);
     }
     const actual = Digest.of(decoded);
-    if (!actual.equals(digest)) {
-      throw new NarthexError(
-        'DIGEST_MISMATCH',
-        `a record is damaged: ${facts.path} at ${facts.offset}`,
-        { ...facts, actual: String(actual) },
-      );
-    }
-    return decoded;
+    if (actual.equals(digest)) return decoded;
+    throw this.#damaged(digest, location, 'is damaged', { actual: String(actual) });
+  }
+
+  #damaged(
+    digest: Digest,
+    { pack, offset }: RecordLocation,
+    how: string,
+    facts: { readonly actual?: string },
+    cause?: unknown,
+  ): NarthexError {
+    const path = packPath(this.#store, pack);
+    return new NarthexError(
+      'DIGEST_MISMATCH',
+      `a record ${how}: ${path} at ${offset}`,
+      { path, offset, expected: String(digest), ...facts },
+      cause,
+    );
   }
 }
 
@@ -127,6 +145,7 @@ interface Span {
 /** Each is complete when it is given out. */
 function* spansOf(records: Iterable<RecordRef>): Generator<Span, void, undefined> {
   let span: Span | undefined;
+  let taken = 0;
   let maxBytes = FIRST_SPAN_BYTES;
   for (const record of records) {
     const { location } = record;
@@ -143,10 +162,31 @@ function* spansOf(records: Iterable<RecordRef>): Generator<Span, void, undefined
     } else {
       if (span !== undefined) {
         yield span;
-        maxBytes = SPAN_BYTES;
+        taken += span.end - span.offset;
+        maxBytes = Math.min(Math.max(taken / SPAN_PART, FIRST_SPAN_BYTES), SPAN_BYTES);
       }
       span = { records: [record], last: record, offset: location.offset, end };
     }
   }
   if (span !== undefined) yield span;
+}
+
+/** Two pieces of memory in turn, so that one can be filled while the other is in use. */
+function alternating(): Memory {
+  let inUse = Buffer.alloc(0);
+  let free = Buffer.alloc(0);
+  return (length) => {
+    const memory = free.length >= length ? free : Buffer.allocUnsafeSlow(length);
+    free = inUse;
+    inUse = memory;
+    return memory.subarray(0, length);
+  };
+}
+
+/**
+ * Frees what was decoded and lent: garbage at the rate of a fast client would keep the collector running.
+ * Buffers shorter than half of node's pool may share their memory with others.
+ */
+function giveBack({ length, buffer }: Uint8Array): void {
+  if (length >= Buffer.poolSize / 2 && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

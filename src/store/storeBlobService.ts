@@ -53,27 +53,16 @@ export class StoreBlobService implements BlobService {
 
   async read(
     digest: Digest,
-    options: ReadBlobOptions = {},
+    options?: ReadBlobOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
-    signal?.throwIfAborted();
-    const end = offset + length;
-    if (digest.equals(EMPTY_BLOB)) return this.#readRecords([], offset, 0, 0, signal);
-    const location = this.#content.locate('chunk', digest);
-    if (location !== undefined) {
-      return this.#readRecords(
-        [{ digest, location }],
-        offset,
-        0,
-        Math.min(end, location.size),
-        signal,
-      );
-    }
-    const list = this.#content.chunkListOf(digest);
-    if (list === undefined) return undefined;
-    const range = chunkRange(list, offset, end);
-    const records = this.#recordsOf(digest, range);
-    return this.#readRecords(records, offset, range.firstOffset, range.endOffset, signal);
+    return this.#read(digest, options, false);
+  }
+
+  async readLent(
+    digest: Digest,
+    options?: ReadBlobOptions,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    return this.#read(digest, options, true);
   }
 
   openWrite(options?: ServiceOptions): BlobWriter {
@@ -131,6 +120,27 @@ export class StoreBlobService implements BlobService {
     return location;
   }
 
+  /** The chunk list is not held by who iterates: it is long where the blob is large. */
+  #read(
+    digest: Digest,
+    { offset = 0, length = Number.POSITIVE_INFINITY, signal }: ReadBlobOptions = {},
+    lent: boolean,
+  ): AsyncIterable<Uint8Array> | undefined {
+    signal?.throwIfAborted();
+    const range = { start: offset, end: offset + length, signal, lent };
+    if (digest.equals(EMPTY_BLOB)) return this.#readRecords([], 0, { ...range, end: 0 });
+    const location = this.#content.locate('chunk', digest);
+    if (location !== undefined) {
+      const end = Math.min(range.end, location.size);
+      return this.#readRecords([{ digest, location }], 0, { ...range, end });
+    }
+    const list = this.#content.chunkListOf(digest);
+    if (list === undefined) return undefined;
+    const chunks = chunkRange(list, range.start, range.end);
+    const records = this.#recordsOf(digest, chunks);
+    return this.#readRecords(records, chunks.firstOffset, { ...range, end: chunks.endOffset });
+  }
+
   *#recordsOf(blob: Digest, range: ChunkRange): Generator<RecordRef, void, undefined> {
     const listOf = () => {
       const list = this.#content.chunkListOf(blob);
@@ -142,24 +152,30 @@ export class StoreBlobService implements BlobService {
     }
   }
 
-  /** Bytes `start` to `end` (not included) of a blob, out of records the first of which begins at `position`. */
+  /** @param offset where in the blob the first record begins */
   async *#readRecords(
     records: Iterable<RecordRef>,
-    start: number,
-    position: number,
-    end: number,
-    signal: AbortSignal | undefined,
+    offset: number,
+    { start, end, signal, lent }: RecordsRange,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     signal?.throwIfAborted();
     if (start >= end) return;
-    let at = position;
-    for await (const bytes of this.#content.reader.readAll(records)) {
+    let position = offset;
+    for await (const bytes of this.#content.reader.readAll(records, lent)) {
       signal?.throwIfAborted();
-      const wanted = bytes.subarray(Math.max(0, start - at), end - at);
-      at += bytes.length;
+      const wanted = bytes.subarray(Math.max(0, start - position), end - position);
+      position += bytes.length;
       yield wanted;
     }
   }
+}
+
+/** Bytes `start` to `end` (not included) of a blob, and how to give them out. */
+interface RecordsRange {
+  readonly start: number;
+  readonly end: number;
+  readonly signal: AbortSignal | undefined;
+  readonly lent: boolean;
 }
 
 function sizeOf(chunks: readonly ChunkRef[]): number {

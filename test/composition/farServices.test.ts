@@ -125,7 +125,7 @@ describe('a store before a peer', () => {
       return statusCode;
     };
     expect(await statusOf(root.hashPart)).toBe(200);
-    expect(await statusOf('0'.repeat(32))).toBe(500);
+    expect(await statusOf('0'.repeat(32))).toBe(502);
   });
 });
 
