@@ -4,7 +4,7 @@ import type { ServiceOptions } from './blobService.ts';
 import type { Digest } from './digest.ts';
 import type { Directory } from './directory.ts';
 import type { DirectoryService } from './directoryService.ts';
-import type { DirectoryNode } from './node.ts';
+import { DirectoryNode } from './node.ts';
 import { missingDirectory } from './walk.ts';
 
 /**
@@ -17,6 +17,8 @@ const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 export interface CopyDirectoriesOptions extends ServiceOptions {
   readonly from: Pick<DirectoryService, 'get' | 'getRecursive'>;
   readonly to: DirectoryService;
+  /** Told of every directory that comes from the source, before anything is done with it. */
+  readonly onFetched?: ((directory: Directory) => void) | undefined;
   /**
    * Called with every directory once, after those below it and before it is put where it was not
    * there. Also what is there already is gone through then; without it that is left alone.
@@ -37,14 +39,15 @@ interface Frame {
  * @throws DIRECTORY_MISSING one below the root is gone
  * @throws DIGEST_MISMATCH the source gives another directory than it was asked for
  * @throws DIRECTORY_INVALID a directory says another size of one below it than that has
+ * @throws NODE_INVALID the node that is given does
  */
 export async function copyDirectories(
-  root: Digest,
+  root: Digest | DirectoryNode,
   options: CopyDirectoriesOptions,
 ): Promise<boolean> {
-  const { from, to, beforePut, signal } = options;
-  if (beforePut === undefined && (await to.get(root, { signal })) !== undefined) return true;
-  const ahead = new ReadAhead(from, { signal });
+  const { from, to, beforePut, onFetched, signal } = options;
+  const rootDigest = root instanceof DirectoryNode ? root.digest : root;
+  const ahead = new ReadAhead(from, { signal, onFetched });
   const find = async (digest: Digest) => {
     const there = await to.get(digest, { signal });
     const directory = there ?? (await ahead.get(digest));
@@ -57,10 +60,13 @@ export async function copyDirectories(
     return directory && { directory, isThere: there !== undefined };
   };
 
-  if ((await to.get(root, { signal })) === undefined) await ahead.begin(root);
-  const first = await find(root);
+  if ((await to.get(rootDigest, { signal })) === undefined) await ahead.begin(rootDigest);
+  const first = await find(rootDigest);
   if (first === undefined) return false;
-  const done = new Set<string>([root.key]);
+  if (root instanceof DirectoryNode) checkRoot(root, first.directory);
+  if (first.isThere && beforePut === undefined) return true;
+  /** Sizes by key: whoever refers to a directory, first or again, must say the one that it has. */
+  const sizes = new Map<string, number>([[rootDigest.key, first.directory.size]]);
   const open: Frame[] = [{ ...first, next: 0 }];
   await using putter = to.openPut({ signal });
   for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
@@ -72,11 +78,16 @@ export async function copyDirectories(
       if (!frame.isThere) await putter.put(frame.directory);
       continue;
     }
-    if (done.has(child.digest.key)) continue;
-    done.add(child.digest.key);
+    const { key } = child.digest;
+    const known = sizes.get(key);
+    if (known !== undefined) {
+      checkSize(child, known, frame.directory);
+      continue;
+    }
     const found = await find(child.digest);
     if (found === undefined) throw missingDirectory(child.digest, frame.directory.digest);
-    checkSize(child, found.directory, frame.directory);
+    checkSize(child, found.directory.size, frame.directory);
+    sizes.set(key, found.directory.size);
     // what is there is whole, unless somebody wants to see all of it
     if (!found.isThere || beforePut !== undefined) open.push({ ...found, next: 0 });
   }
@@ -93,30 +104,43 @@ function nextDirectory(frame: Frame): DirectoryNode | undefined {
   return undefined;
 }
 
-/** A directory that is met again under another size is not compared: its digest stands for it. */
-function checkSize(node: DirectoryNode, directory: Directory, parent: Directory): void {
-  if (node.size === directory.size) return;
+function checkSize(node: DirectoryNode, size: number, parent: Directory): void {
+  if (node.size === size) return;
   throw new NarthexError(
     'DIRECTORY_INVALID',
-    `directory ${parent.digest} says that ${node.size} nodes are below ${node.digest}; there are ${directory.size}`,
-    { digest: String(parent.digest), field: 'size', expected: directory.size, actual: node.size },
+    `directory ${parent.digest} says that ${node.size} nodes are below ${node.digest}; there are ${size}`,
+    { digest: String(parent.digest), field: 'size', expected: size, actual: node.size },
+  );
+}
+
+function checkRoot({ digest, size }: DirectoryNode, directory: Directory): void {
+  if (size === directory.size) return;
+  throw new NarthexError(
+    'NODE_INVALID',
+    `directory ${digest} has ${directory.size} nodes below it, not ${size}`,
+    { digest: String(digest), field: 'size', expected: size, actual: directory.size },
   );
 }
 
 /** Directories that came in one go, as far as memory allows. */
 class ReadAhead {
   readonly #from: Pick<DirectoryService, 'get' | 'getRecursive'>;
-  readonly #options: ServiceOptions;
+  readonly #options: Pick<CopyDirectoriesOptions, 'signal' | 'onFetched'>;
   readonly #held = new Map<string, Directory>();
 
-  constructor(from: Pick<DirectoryService, 'get' | 'getRecursive'>, options: ServiceOptions) {
+  constructor(
+    from: Pick<DirectoryService, 'get' | 'getRecursive'>,
+    options: Pick<CopyDirectoriesOptions, 'signal' | 'onFetched'>,
+  ) {
     this.#from = from;
     this.#options = options;
   }
 
   async begin(root: Digest): Promise<void> {
     let bytes = 0;
-    for await (const directory of this.#from.getRecursive(root, this.#options)) {
+    const { signal, onFetched } = this.#options;
+    for await (const directory of this.#from.getRecursive(root, { signal })) {
+      onFetched?.(directory);
       this.#held.set(directory.digest.key, directory);
       bytes += directory.encode().length;
       if (bytes > READ_AHEAD_BYTES) return;
@@ -125,7 +149,13 @@ class ReadAhead {
 
   async get(digest: Digest): Promise<Directory | undefined> {
     const held = this.#held.get(digest.key);
-    this.#held.delete(digest.key);
-    return held ?? (await this.#from.get(digest, this.#options));
+    if (held !== undefined) {
+      this.#held.delete(digest.key);
+      return held;
+    }
+    const { signal, onFetched } = this.#options;
+    const directory = await this.#from.get(digest, { signal });
+    if (directory !== undefined) onFetched?.(directory);
+    return directory;
   }
 }

@@ -52,9 +52,14 @@ export class InfusedNars {
     const from = this.#options.castoreOf(upstreamUrl);
     if (from === undefined || this.#coolDown.failureOf(from) !== undefined) return undefined;
     const { to, limits, onFallback } = this.#options;
+    const { narSize } = narInfo;
     try {
-      await copyNode(infused.node, { from, to, signal });
-      const measured = await measureNar(infused.node, { ...to, limits, signal });
+      checkUrl(narInfo, infused.narSize);
+      // the URL is not signed, the size is: no more is taken than a NAR of that size can hold
+      await copyNode(infused.node, { from, to, signal, maxBytes: narSize });
+      // a small tree may render to a large NAR: that is known before anything is rendered
+      const capped = { ...limits, narBytes: Math.min(limits.narBytes, narSize) };
+      const measured = await measureNar(infused.node, { ...to, limits: capped, signal });
       this.#coolDown.succeeded(from);
       checkNar(narInfo, measured);
       return infused.node;
@@ -65,6 +70,16 @@ export class InfusedNars {
       return undefined;
     }
   }
+}
+
+/** A URL that tells of another NAR names another one. */
+function checkUrl({ storePath, url, narSize }: NarInfo, toldSize: number | undefined): void {
+  if (toldSize === undefined || toldSize === narSize) return;
+  throw new NarthexError(
+    'NAR_SIZE_MISMATCH',
+    `${storePath.absolute}: its URL tells of a NAR of ${toldSize} bytes, not ${narSize}`,
+    { storePath: storePath.absolute, url, expected: narSize, actual: toldSize },
+  );
 }
 
 function checkNar(

@@ -123,6 +123,80 @@ describe('copyNode', () => {
       facts: { field: 'size' },
     });
     await expect(copyNode(lying, { from, to })).rejects.toMatchObject({ code: 'NODE_INVALID' });
+    expect(await to.directoryService.get(leaf.digest)).toBeUndefined();
+  });
+
+  test('refuses a directory that is met again under another size', async () => {
+    const { from, leaf } = await tree();
+    const root = await put(from, [
+      { name: utf8('a'), node: leaf.node },
+      { name: utf8('b'), node: new DirectoryNode(leaf.digest, leaf.size + 1) },
+    ]);
+    const to = castore();
+    await expect(copyNode(root.node, { from, to })).rejects.toMatchObject({
+      code: 'DIRECTORY_INVALID',
+      facts: { field: 'size' },
+    });
+    expect(await to.directoryService.get(root.digest)).toBeUndefined();
+  });
+
+  test('takes no more than it may', async () => {
+    const { from, root, leaf, file } = await tree();
+    const needed = 50_000 + root.encode().length + leaf.encode().length;
+    const to = castore();
+    await expect(copyNode(root.node, { from, to, maxBytes: needed - 1 })).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      facts: { limit: 'maxBytes' },
+    });
+    expect(from.blobService.questions).toBe(0);
+    await copyNode(root.node, { from, to, maxBytes: needed });
+    expect(await to.blobService.has(file.digest)).toBe(true);
+    await copyNode(root.node, { from, to, maxBytes: 0 });
+  });
+
+  test('copies so many blobs at once as it may, and gives up the others after a failure', async () => {
+    const from = castore();
+    const files = Array.from({ length: 20 }, (_, i) => noise(100, i));
+    const entries: DirectoryEntry[] = [];
+    for (const [i, bytes] of files.entries()) {
+      const node = new FileNode(await writeBlob(from.blobService, bytes), 100, false);
+      entries.push({ name: utf8(`file ${i}`), node });
+    }
+    const root = await put(from, entries);
+    const started = Promise.withResolvers<void>();
+    let reads = 0;
+    let given = 0;
+    from.blobService.read = async (_digest, { signal } = {}) => {
+      reads++;
+      if (reads === 1) {
+        await started.promise;
+        throw new Error('gone');
+      }
+      if (reads === 3) started.resolve();
+      // a peer that never answers
+      await new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          given++;
+          reject(signal.reason);
+        });
+      });
+      return undefined;
+    };
+    const copying = copyNode(root.node, { from, to: castore(), blobsInFlight: 3 });
+    await expect(copying).rejects.toThrow('gone');
+    expect([reads, given]).toEqual([3, 2]);
+  });
+
+  test('rejects with the reason of an abort', async () => {
+    const { from, root } = await tree();
+    const abort = new AbortController();
+    const reason = new Error('no longer wanted');
+    from.blobService.read = async () => {
+      abort.abort(reason);
+      throw new Error('aborted inside');
+    };
+    const { signal } = abort;
+    await expect(copyNode(root.node, { from, to: castore(), signal })).rejects.toBe(reason);
   });
 
   test('refuses another blob, and another directory, than was asked for', async () => {

@@ -3,13 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { utf8 } from '../../src/bytes.ts';
-import type { Castore } from '../../src/castore/copyNode.ts';
+import type { BlobService, ReadBlobOptions } from '../../src/castore/blobService.ts';
+import { type Castore, copyNode } from '../../src/castore/copyNode.ts';
+import type { Digest } from '../../src/castore/digest.ts';
+import { Directory } from '../../src/castore/directory.ts';
 import {
   infusedNarUrl,
   parseInfusedNar,
   parseInfusedNarUrl,
 } from '../../src/castore/infusedNarUrl.ts';
-import { equalNodes, type Node, SymlinkNode } from '../../src/castore/node.ts';
+import { equalNodes, FileNode, type Node, SymlinkNode } from '../../src/castore/node.ts';
 import { fillFrom } from '../../src/composition/farServices.ts';
 import { isNarthexError } from '../../src/errors.ts';
 import { NixHTTPPathInfoService } from '../../src/httpService.ts';
@@ -21,7 +24,9 @@ import {
   ProbedBlobService,
   ProbedDirectoryService,
 } from '../castore/combinators/members.ts';
+import { writeBlob } from '../contracts/blobServiceContract.ts';
 import { bytesOf } from '../contracts/collect.ts';
+import { noise } from '../contracts/sampleBytes.ts';
 import { type TemporaryStore, temporaryStore } from '../store/temporaryStore.ts';
 import { fixtureCache, hashPartOfPath } from '../support/fixtureCache.ts';
 import { serveStatic } from '../support/staticCache.ts';
@@ -52,21 +57,48 @@ function nodeOf(path: StorePath): Node {
   return node;
 }
 
+const memory = () => ({
+  blobService: new ProbedBlobService(),
+  directoryService: new ProbedDirectoryService(),
+});
+
+const castoreOfStore = ({ blobs, directories }: TemporaryStore['store']): Castore => ({
+  blobService: blobs,
+  directoryService: directories,
+});
+
+/** A blob service whose methods may be replaced one by one. */
+const boundBlobs = (service: BlobService): BlobService => ({
+  has: service.has.bind(service),
+  stat: service.stat.bind(service),
+  read: service.read.bind(service),
+  openWrite: service.openWrite.bind(service),
+});
+
+const insteadOfLarge = (node: Node) => (path: StorePath) => (path === LARGE ? node : nodeOf(path));
+
 interface Setting {
   readonly castoreOf?: () => Castore | undefined;
   /** What the URL of a path names. */
   readonly named?: (path: StorePath) => Node;
+  /** What the URL says of the NAR's size, in place of what was signed. */
+  readonly toldSize?: (narSize: number) => number;
   readonly withNar?: boolean;
 }
 
 /** A cache whose narinfos name content, an empty store, and a service between them. */
-async function setUp({ castoreOf = () => castore, named = nodeOf, withNar = false }: Setting = {}) {
+async function setUp({
+  castoreOf = () => castore,
+  named = nodeOf,
+  toldSize = (narSize) => narSize,
+  withNar = false,
+}: Setting = {}) {
   const files = new Map<string, Uint8Array>([['nix-cache-info', utf8('StoreDir: /nix/store\n')]]);
   for (const path of [LARGE, ODD]) {
     const file = `${hashPartOfPath(path.absolute)}.narinfo`;
     const narinfo = await readFile(join(fixtureCache.directory, file), 'utf8');
     const narSize = Number(/^NarSize: (\d+)$/m.exec(narinfo)?.[1]);
-    const url = infusedNarUrl(named(path), narSize);
+    const url = infusedNarUrl(named(path), toldSize(narSize));
     const infused = narinfo
       .replace(/^URL: .*$/m, `URL: ${url}`)
       .replace(/^Compression: .*$/m, 'Compression: none')
@@ -90,6 +122,7 @@ async function setUp({ castoreOf = () => castore, named = nodeOf, withNar = fals
   });
   return {
     service,
+    store,
     fallbacks,
     narRequests: () => server.requests.filter(({ path }) => path.startsWith('nar/')).length,
     async [Symbol.asyncDispose]() {
@@ -122,14 +155,108 @@ describe('content by nodes', () => {
     await using setting = await setUp({ named: () => nodeOf(ODD), withNar: false });
     await expect(setting.service.get(LARGE.digest)).rejects.toMatchObject({ code: 'NAR_MISSING' });
     expect(setting.fallbacks).toContain('NAR_HASH_MISMATCH');
+    expect(await setting.store.pathInfos.get(LARGE.digest)).toBeUndefined();
     expect(await setting.service.get(ODD.digest)).toBeDefined();
   });
 
-  test('that cannot be had whole comes as a NAR', async () => {
-    const empty = {
-      blobService: new ProbedBlobService(),
-      directoryService: new ProbedDirectoryService(),
+  test('is taken for a NAR where the URL tells of another size than was signed', async () => {
+    await using setting = await setUp({ toldSize: (narSize) => narSize + 8, withNar: true });
+    expect(await setting.service.get(LARGE.digest)).toBeDefined();
+    expect(setting.fallbacks).toEqual(['NAR_SIZE_MISMATCH']);
+    expect(setting.narRequests()).toBe(1);
+  });
+
+  test('is fetched no further than the signed size', async () => {
+    const far = memory();
+    const bytes = new Uint8Array(64 * 1024 * 1024);
+    const huge = new FileNode(await writeBlob(far.blobService, bytes), bytes.length, false);
+    const before = far.blobService.questions;
+    await using setting = await setUp({
+      castoreOf: () => far,
+      named: insteadOfLarge(huge),
+      withNar: true,
+    });
+    expect(await setting.service.get(LARGE.digest)).toBeDefined();
+    expect(setting.fallbacks).toEqual(['LIMIT_EXCEEDED']);
+    expect(far.blobService.questions).toBe(before);
+    expect(await setting.store.blobs.has(huge.digest)).toBe(false);
+  });
+
+  test('that renders to more than was signed is not rendered', async () => {
+    const far = memory();
+    const bytes = noise(1000);
+    let directory = new Directory([
+      { name: utf8('f'), node: new FileNode(await writeBlob(far.blobService, bytes), 1000, false) },
+    ]);
+    await using putter = far.directoryService.openPut();
+    await putter.put(directory);
+    // some 5 MB: below every limit but that of what was signed
+    for (let i = 0; i < 12; i++) {
+      const { node } = directory;
+      directory = new Directory(['a', 'b'].map((name) => ({ name: utf8(name), node })));
+      await putter.put(directory);
+    }
+    await putter.close();
+    const bomb = directory.node;
+    await using setting = await setUp({
+      castoreOf: () => far,
+      named: insteadOfLarge(bomb),
+      withNar: true,
+    });
+    expect(await setting.service.get(LARGE.digest)).toBeDefined();
+    expect(setting.fallbacks).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('comes but for what is here already', async () => {
+    const asked: string[] = [];
+    const { blobService, directoryService } = castore;
+    const watched = {
+      directoryService,
+      blobService: {
+        ...boundBlobs(blobService),
+        read(digest: Digest, options?: ReadBlobOptions) {
+          asked.push(digest.hex);
+          return blobService.read(digest, options);
+        },
+      },
     };
+    await using setting = await setUp({ castoreOf: () => watched });
+    const files: FileNode[] = [];
+    const root = nodeOf(LARGE);
+    if (root.type !== 'directory') throw new Error('large-1.0 is no directory');
+    for await (const { entries } of directoryService.getRecursive(root.digest)) {
+      for (const { node } of entries) if (node.type === 'file' && node.size > 0) files.push(node);
+    }
+    const [here] = files;
+    if (here === undefined) throw new Error('large-1.0 has no files');
+    await copyNode(here, { from: castore, to: castoreOfStore(setting.store) });
+    expect(await setting.service.get(LARGE.digest)).toBeDefined();
+    const lacking = new Set(files.map(({ digest }) => digest.hex));
+    lacking.delete(here.digest.hex);
+    expect(asked.toSorted()).toEqual([...lacking].sort());
+    expect(setting.narRequests()).toBe(0);
+  });
+
+  test('is given up for no NAR when nobody wants it any longer', async () => {
+    const abort = new AbortController();
+    const reason = new Error('no longer wanted');
+    const far = {
+      ...memory(),
+      directoryService: Object.assign(new ProbedDirectoryService(), {
+        async *getRecursive() {
+          abort.abort(reason);
+          yield* [];
+        },
+      }),
+    };
+    await using setting = await setUp({ castoreOf: () => far, withNar: true });
+    const { signal } = abort;
+    await expect(setting.service.get(LARGE.digest, { signal })).rejects.toBe(reason);
+    expect([setting.narRequests(), setting.fallbacks]).toEqual([0, []]);
+  });
+
+  test('that cannot be had whole comes as a NAR', async () => {
+    const empty = memory();
     await using setting = await setUp({ castoreOf: () => empty, withNar: true });
     expect(await setting.service.get(LARGE.digest)).toBeDefined();
     expect(setting.narRequests()).toBe(1);
@@ -138,10 +265,7 @@ describe('content by nodes', () => {
   });
 
   test('is not looked for again at once where nobody answers', async () => {
-    const down = {
-      blobService: new ProbedBlobService(),
-      directoryService: new ProbedDirectoryService(),
-    };
+    const down = memory();
     down.blobService.failure = outage('blobs');
     down.directoryService.failure = outage('directories');
     await using setting = await setUp({ castoreOf: () => down, withNar: true });

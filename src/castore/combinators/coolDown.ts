@@ -49,8 +49,12 @@ export class CoolDown<Member extends object> {
     return failure !== undefined && this.#now() < failure.until ? failure : undefined;
   }
 
-  /** It could not be asked. */
+  /**
+   * It could not be asked. One that is left alone already is so no longer for it: the question was under
+   * way before, and many that fail together are one outage.
+   */
   failed(member: Member, error: unknown): void {
+    if (this.failureOf(member) !== undefined) return;
     const inRow = (this.#failures.get(member)?.inRow ?? 0) + 1;
     const pause = Math.min(MAX_MS, this.#baseMs * 2 ** (inRow - 1));
     const jittered = pause * (1 + JITTER * (2 * this.#random() - 1));

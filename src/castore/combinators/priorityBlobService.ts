@@ -123,16 +123,9 @@ export class PriorityBlobService implements BlobService {
   }
 
   async #readEncoded(chunk: EncodedChunk, options?: ServiceOptions): Promise<Uint8Array> {
-    const failures: unknown[] = [];
-    for (const member of this.#members) {
-      try {
-        const encoded = await member.readEncoded?.(chunk, options);
-        if (encoded !== undefined) return encoded;
-      } catch (error) {
-        options?.signal?.throwIfAborted();
-        failures.push(error);
-      }
-    }
-    throw failures[0];
+    const encoded = await this.#first((member) => member.readEncoded?.(chunk, options), options);
+    // every member has it, and it never gives nothing
+    if (encoded === undefined) throw new TypeError('a member gave no chunk and no error');
+    return encoded;
   }
 }

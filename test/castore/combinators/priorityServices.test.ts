@@ -56,6 +56,17 @@ describe('PriorityBlobService', () => {
     expect(await questionsAt(10_001)).toBe(1);
   });
 
+  test('takes many failures at once for one', async () => {
+    const { clock, first, second, service } = group();
+    const digest = await writeBlob(second, noise(100));
+    first.failure = outage('first');
+    await Promise.all(Array.from({ length: 10 }, () => service.has(digest)));
+    expect(first.questions).toBe(10);
+    clock.now = 100;
+    await service.has(digest);
+    expect(first.questions).toBe(11);
+  });
+
   test('tells a failure, also of a member that is left alone, where no other has it', async () => {
     const { first, service } = group();
     first.failure = outage('first');
