@@ -15,6 +15,7 @@ import { openUpstreams, type UpstreamAddress } from './ingest/openUpstreams.ts';
 import { PresenceCheck } from './ingest/presence.ts';
 import {
   type ContentByNarHash,
+  type IngestSource,
   UpstreamIngest,
   type UpstreamIngestOptions,
 } from './ingest/upstreamIngest.ts';
@@ -89,6 +90,11 @@ export type { IngestEvent } from './ingest/ingestEvent.ts';
 export interface IngestOptions extends PathInfoOptions {
   /** Told in order. What it throws aborts the ingest. */
   readonly onEvent?: ((event: IngestEvent) => void) | undefined;
+  /**
+   * In place of {@link NixHTTPPathInfoService.source}, which it asks in turn: for what is shared with others.
+   * Only with the policy `off`; plans ask the upstreams by themselves.
+   */
+  readonly source?: IngestSource | undefined;
 }
 
 /** Binary caches as a {@link PathInfoService} that takes no writes and cannot be listed. */
@@ -210,7 +216,13 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
   async ingest(wanted: readonly WantedPath[], options: IngestOptions = {}): Promise<WalkResult[]> {
     const { signal, onEvent } = withSafeListener(options);
     const context = (options.context ?? new IngestContext()).with(this);
-    return await this.#closures.run(wanted, { signal, context, onEvent });
+    const { source } = options;
+    return await this.#closures.run(wanted, { signal, context, onEvent, source });
+  }
+
+  /** The narinfos and contents of its upstreams, path by path: what {@link ingest} puts together. */
+  get source(): IngestSource {
+    return this.#upstreams;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

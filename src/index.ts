@@ -7,6 +7,7 @@ export {
 } from './cacheRoutes/binaryCacheRoutes.ts';
 export { CacheFiles } from './cacheRoutes/cacheFiles.ts';
 export type { CacheRequest, CacheResponse, HttpRoutes } from './cacheRoutes/http.ts';
+export type { PendingNar, PendingOptions, PendingPaths } from './cacheRoutes/pendingPaths.ts';
 export {
   type PinnedClosureOptions,
   PinnedClosureRoutes,
@@ -123,6 +124,8 @@ export {
 export type { PreferConflict, PreferResult, VariantSwitch } from './pathinfo/preferVariant.ts';
 export { UnresolvedPathInfo } from './pathinfo/unresolvedPathInfo.ts';
 export type { VariantService } from './pathinfo/variantService.ts';
+export { PullThrough } from './pullThrough/pullThrough.ts';
+export type { ClosureIngester, PullThroughOptions } from './pullThrough/pullThroughOptions.ts';
 export { lookup } from './render/lookup.ts';
 export { measureNar, type NarMeasure } from './render/measureNar.ts';
 export { renderNar } from './render/renderNar.ts';

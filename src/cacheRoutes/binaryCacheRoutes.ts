@@ -23,12 +23,15 @@ import {
   notFoundResponse,
 } from './http.ts';
 import { type NarHashIndex, nodeOfNar } from './narLookup.ts';
+import type { PendingPaths } from './pendingPaths.ts';
 
 /** Options of {@link BinaryCacheRoutes}. */
 export interface BinaryCacheOptions extends CacheFilesOptions {
   readonly pathInfoService: PathInfoService;
   /** Without one, NARs are found by the store path that their URL names. */
   readonly narHashIndex?: NarHashIndex | undefined;
+  /** Asked for narinfos and NARs that are not here; without it they are absent. */
+  readonly pending?: PendingPaths | undefined;
 }
 
 /** The routes of a binary cache over the three services. */
@@ -38,7 +41,7 @@ export class BinaryCacheRoutes implements HttpRoutes {
   readonly #current: ServedCache;
 
   constructor(options: BinaryCacheOptions) {
-    const { pathInfoService, narHashIndex } = options;
+    const { pathInfoService, narHashIndex, pending } = options;
     this.files = new CacheFiles(options);
     this.#current = {
       pathInfo: (digest, callOptions) => pathInfoService.get(digest, callOptions),
@@ -48,6 +51,7 @@ export class BinaryCacheRoutes implements HttpRoutes {
       extraCacheInfo: [],
       cacheInfoControl: undefined,
       metadataControl: undefined,
+      pending,
     };
   }
 

@@ -6,10 +6,8 @@
  * NARs are never given a Content-Encoding: that would cost their length and ranges, and Nix does not
  * resume an encoded body.
  */
-import { EMPTY } from '../bytes.ts';
 import type { BlobService, ServiceOptions } from '../castore/blobService.ts';
 import { Digest } from '../castore/digest.ts';
-import { encodeEntry } from '../castore/directory.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import { infusedNarUrl } from '../castore/infusedNarUrl.ts';
 import type { Node } from '../castore/node.ts';
@@ -31,10 +29,14 @@ import {
   bytesResponse,
   type CacheRequest,
   type CacheResponse,
+  type HandleOptions,
+  NOT_REMEMBERED,
   notFoundResponse,
   textResponse,
 } from './http.ts';
+import { InfusedNarFiles } from './infusedNar.ts';
 import { LayoutCache } from './layoutCache.ts';
+import type { PendingPaths } from './pendingPaths.ts';
 import { rangeResponse } from './rangeResponse.ts';
 
 /** Where content comes from, and how it is offered. */
@@ -83,6 +85,8 @@ export interface ServedCache {
   readonly cacheInfoControl: string | undefined;
   /** `Cache-Control` of narinfos and listings, if any. NARs may be kept forever anyway. */
   readonly metadataControl: string | undefined;
+  /** Asked for narinfos and NARs that this cache has not. */
+  readonly pending?: PendingPaths | undefined;
 }
 
 const CONTENT_TYPES = {
@@ -96,11 +100,13 @@ const CONTENT_TYPES = {
 export class CacheFiles {
   readonly #options: CacheFilesOptions;
   readonly #layouts: LayoutCache;
+  readonly #infusedNars: InfusedNarFiles;
   readonly #encodedBlobs: EncodedBlobSource | undefined;
 
   constructor(options: CacheFilesOptions) {
     this.#options = options;
     this.#layouts = new LayoutCache(options.directoryService, options.limits);
+    this.#infusedNars = new InfusedNarFiles({ ...options, layouts: this.#layouts });
     this.#encodedBlobs = encodedBlobSource(options.blobService);
   }
 
@@ -109,13 +115,17 @@ export class CacheFiles {
     request: CacheRequest,
     file: CacheFile,
     cache: ServedCache,
-    options: ServiceOptions,
+    options: HandleOptions,
   ): Promise<CacheResponse> {
     if (file.type === 'cacheInfo') return this.#cacheInfo(request, cache);
     if (file.type === 'nar') return this.#nar(request, file, cache, options);
-    if (file.type === 'infusedNar') return this.#infusedNar(request, file, options);
+    if (file.type === 'infusedNar') return this.#infusedNars.answer(request, file, options);
     const pathInfo = await cache.pathInfo(file.digest, options);
-    if (pathInfo === undefined) return notFoundResponse(request);
+    if (pathInfo === undefined) {
+      return file.type === 'narinfo'
+        ? this.#pendingNarinfo(request, file.digest, cache, options)
+        : notFoundResponse(request);
+    }
     return file.type === 'narinfo'
       ? this.#narinfo(request, pathInfo, cache)
       : this.#listing(request, pathInfo, cache, options);
@@ -132,6 +142,21 @@ export class CacheFiles {
   #narinfo(request: CacheRequest, { claim, node }: PathInfo, cache: ServedCache): CacheResponse {
     const text = this.#narinfoText(claim, node, cache.narUrlsNameStorePath);
     return metadataResponse(request, text, CONTENT_TYPES.narinfo, cache.metadataControl);
+  }
+
+  /** A narinfo that may not hold for long: what it promises is on its way. */
+  async #pendingNarinfo(
+    request: CacheRequest,
+    digest: Uint8Array,
+    cache: ServedCache,
+    options: ServiceOptions,
+  ): Promise<CacheResponse> {
+    const ingest = request.method !== 'HEAD';
+    const claim = await cache.pending?.claim(digest, { ...options, ingest });
+    if (claim === undefined) return notFoundResponse(request);
+    const text = this.#narinfoText(claim, undefined, cache.narUrlsNameStorePath);
+    const control = NOT_REMEMBERED['cache-control'];
+    return metadataResponse(request, text, CONTENT_TYPES.narinfo, control);
   }
 
   async #listing(
@@ -152,10 +177,11 @@ export class CacheFiles {
 
   async #nar(
     request: CacheRequest,
-    { narHash, compression }: Extract<CacheFile, { type: 'nar' }>,
+    file: Extract<CacheFile, { type: 'nar' }>,
     cache: ServedCache,
-    options: ServiceOptions,
+    options: HandleOptions,
   ): Promise<CacheResponse> {
+    const { narHash, compression } = file;
     const source = this.#encodedBlobs;
     if (compression === 'zstd' && source === undefined) return notFoundResponse(request);
     const hashPart = request.query.get('hash');
@@ -163,10 +189,16 @@ export class CacheFiles {
     if (hashPart !== null && digest === undefined) {
       return textResponse(request, 400, 'hash is not the hash part of a store path');
     }
-    const node = await cache.nodeOfNar(narHash, digest, options);
+    let node = await cache.nodeOfNar(narHash, digest, options);
+    if (node === undefined && cache.pending !== undefined) {
+      const response = await pendingNar(request, file, cache.pending, options);
+      if (response !== undefined) return response;
+      // it may have been kept since it was looked for above
+      node = await cache.nodeOfNar(narHash, digest, options);
+    }
     if (node === undefined) return notFoundResponse(request);
     const layout = await this.#layouts.layoutOf(node, options);
-    const { signal } = options;
+    const { signal, lentPieces } = options;
     const contentType = CONTENT_TYPES.nar;
     if (compression === 'zstd' && source !== undefined) {
       const form = await zstdForm(layout, source, options);
@@ -180,48 +212,27 @@ export class CacheFiles {
     const { blobService } = this.#options;
     return rangeResponse(request, {
       sizeBytes: layout.narSizeBytes,
-      etag: `"${encodeNixbase32(narHash.digest)}"`,
+      etag: narEtag(narHash),
       contentType,
-      render: (range) => renderLayout(layout, blobService, { range, signal }),
+      render: (range) => renderLayout(layout, blobService, { range, signal, lentPieces }),
     });
   }
 
-  /** Needs no PathInfo; a URL that names what is not here, or tells another size, names nothing. */
-  async #infusedNar(
-    request: CacheRequest,
-    { node, narSize }: Extract<CacheFile, { type: 'infusedNar' }>,
-    options: ServiceOptions,
-  ): Promise<CacheResponse> {
-    const { blobService, directoryService } = this.#options;
-    const isHere =
-      node.type === 'symlink' ||
-      (node.type === 'file'
-        ? await blobService.has(node.digest, options)
-        : (await directoryService.get(node.digest, options)) !== undefined);
-    if (!isHere) return notFoundResponse(request);
-    const layout = await this.#layouts.layoutOf(node, options);
-    if (narSize !== layout.narSizeBytes) {
-      return textResponse(request, 400, `narsize is ${layout.narSizeBytes}`);
-    }
-    const { signal } = options;
-    return rangeResponse(request, {
-      sizeBytes: layout.narSizeBytes,
-      etag: `"${Digest.of(encodeEntry(EMPTY, node)).hex}"`,
-      contentType: CONTENT_TYPES.nar,
-      render: (range) => renderLayout(layout, blobService, { range, signal }),
-    });
-  }
-
-  #narinfoText(claim: Claim, node: Node, nameStorePath: boolean): string {
+  /** @param node `undefined` where the content is not known yet: its NAR goes by its NarHash, as it is */
+  #narinfoText(claim: Claim, node: Node | undefined, nameStorePath: boolean): string {
     const infused = this.#options.narUrls === 'infused';
     const zst =
-      !infused && this.#options.compression === 'zstd' && this.#encodedBlobs !== undefined;
+      !infused &&
+      node !== undefined &&
+      this.#options.compression === 'zstd' &&
+      this.#encodedBlobs !== undefined;
     const query = nameStorePath ? `?hash=${claim.storePath.hashPart}` : '';
     return renderNarInfo({
       storePath: claim.storePath,
-      url: infused
-        ? infusedNarUrl(node, claim.narSize)
-        : `nar/${encodeNixbase32(claim.narHash.digest)}.nar${zst ? '.zst' : ''}${query}`,
+      url:
+        infused && node !== undefined
+          ? infusedNarUrl(node, claim.narSize)
+          : `nar/${encodeNixbase32(claim.narHash.digest)}.nar${zst ? '.zst' : ''}${query}`,
       compression: zst ? 'zstd' : 'none',
       // of the compressed form both would need the whole to be made first; Nix needs neither
       fileHash: undefined,
@@ -235,6 +246,31 @@ export class CacheFiles {
       ca: claim.ca,
     });
   }
+}
+
+/** A NAR that is on its way, as far as it has come; `undefined` where it is not. */
+async function pendingNar(
+  request: CacheRequest,
+  { narHash, compression }: Extract<CacheFile, { type: 'nar' }>,
+  paths: PendingPaths,
+  options: ServiceOptions,
+): Promise<CacheResponse | undefined> {
+  // nobody was told of another form
+  if (compression !== 'none') return undefined;
+  const nar = await paths.nar(narHash, { ...options, ingest: request.method !== 'HEAD' });
+  return (
+    nar &&
+    rangeResponse(request, {
+      sizeBytes: nar.narSize,
+      etag: narEtag(narHash),
+      contentType: CONTENT_TYPES.nar,
+      render: (range) => nar.read(range, options),
+    })
+  );
+}
+
+function narEtag(narHash: Hash): string {
+  return `"${encodeNixbase32(narHash.digest)}"`;
 }
 
 function metadataResponse(

@@ -27,7 +27,7 @@ import { comparePlan, type Plan } from './plan.ts';
 import { plannedSteps, stepsWithoutUpstream } from './plannedSteps.ts';
 import { PresenceCheck } from './presence.ts';
 import { Queue } from './queue.ts';
-import type { UpstreamIngest, UpstreamNarInfo } from './upstreamIngest.ts';
+import type { IngestSource, UpstreamIngest, UpstreamNarInfo } from './upstreamIngest.ts';
 import { matchVariants, narInfoOfClaim, withStandIns } from './variantWorld.ts';
 import type { WalkResult, WantedPath } from './walkItem.ts';
 import { gatherWorld, type World } from './world.ts';
@@ -61,6 +61,8 @@ export interface RunOptions {
   readonly signal: AbortSignal | undefined;
   readonly context: IngestContext;
   readonly onEvent: ((event: IngestEvent) => void) | undefined;
+  /** In place of the upstreams, where a walk goes by no plan: it may share what is asked with others. */
+  readonly source?: IngestSource | undefined;
 }
 
 /** Ingests closures. */
@@ -146,14 +148,14 @@ class Run {
   /** The steps of all walks; each looks in its own way for what is here. */
   #steps(): Omit<Steps, 'findPresent'> {
     const { upstreams, hierarchy } = this.#ingest;
-    const { signal, context, onEvent } = this.#options;
+    const { signal, context, onEvent, source = upstreams } = this.#options;
     return {
-      findNarInfo: (path) => upstreams.findNarInfo(path, signal),
+      findNarInfo: (path) => source.findNarInfo(path, signal),
       ingestContent: (found) => {
         const { baseName } = found.narInfo.storePath;
-        return upstreams.ingestContent(found, signal, (narBytes) =>
-          onEvent?.({ type: 'progress', baseName, narBytes }),
-        );
+        const onNarBytes = (narBytes: number) =>
+          onEvent?.({ type: 'progress', baseName, narBytes });
+        return source.ingestContent(found, signal, { onNarBytes });
       },
       putAll: (pathInfos) => hierarchy.putAll(pathInfos, { signal, context }),
     };

@@ -37,6 +37,11 @@ export interface NarIngestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of NAR have come since the last call. */
   readonly onProgress?: ((narBytes: number) => void) | undefined;
+  /**
+   * Given each piece of the NAR, in order and before anything is known to be right. The next piece is not
+   * asked for before it is done with this one. MUST NOT reject.
+   */
+  readonly tap?: ((bytes: Uint8Array) => Promise<void>) | undefined;
 }
 
 /**
@@ -84,10 +89,13 @@ async function runPipeline(
 
   for await (const bytes of nar) {
     signal?.throwIfAborted();
+    // under way while the piece is hashed and parsed
+    const tapped = options.tap?.(bytes);
     hasher.update(bytes);
     caHasher?.nar(bytes);
     parser.push(bytes);
     options.onProgress?.(bytes.length);
+    await tapped;
     if (builder.pendingBytes >= BATCH_BYTES) await sink.write(builder.take());
   }
   parser.end();

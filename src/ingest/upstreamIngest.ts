@@ -61,8 +61,44 @@ export interface UpstreamNarInfo extends FoundNarInfo {
 /** Told how many bytes of NAR have come since the last call. */
 export type OnNarBytes = (narBytes: number) => void;
 
+/** Takes the bytes of a NAR while it is brought in. Neither of its methods may throw. */
+export interface NarTap {
+  /** The next piece, not to be kept; nobody knows yet whether it is right. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** All of it was right and is kept, or why not. Called once, last. */
+  end(failure?: { readonly error: unknown }): void;
+}
+
+/** Opens a tap for an attempt to fetch a NAR. MUST NOT reject: without a tap the NAR is fetched the same. */
+export type OpenNarTap = (narInfo: NarInfo) => Promise<NarTap | undefined>;
+
+/** Who watches while content is brought in. */
+export interface ContentWatch {
+  readonly onNarBytes?: OnNarBytes | undefined;
+  /**
+   * Heeded where the NAR is fetched for this call: not where it is here, comes by its node, or is being
+   * fetched already. Each attempt at another place opens another one.
+   */
+  readonly openTap?: OpenNarTap | undefined;
+}
+
+/** From where ingests have narinfos and contents. */
+export interface IngestSource {
+  /** A narinfo that holds; `undefined` where there is none. */
+  findNarInfo(
+    wanted: WantedPath,
+    signal: AbortSignal | undefined,
+  ): Promise<UpstreamNarInfo | undefined>;
+  /** Brings content in. */
+  ingestContent(
+    found: UpstreamNarInfo,
+    signal: AbortSignal | undefined,
+    watch?: ContentWatch,
+  ): Promise<Node>;
+}
+
 /** Reads from upstreams into castore, trusting nothing. */
-export class UpstreamIngest implements AsyncDisposable {
+export class UpstreamIngest implements IngestSource, AsyncDisposable {
   readonly #options: UpstreamIngestOptions;
   readonly #remembered = new NarInfoMemory<UpstreamNarInfo>();
   readonly #narInfos = new SingleFlight<UpstreamNarInfo | undefined>();
@@ -113,17 +149,17 @@ export class UpstreamIngest implements AsyncDisposable {
   async ingestContent(
     found: UpstreamNarInfo,
     signal: AbortSignal | undefined,
-    onNarBytes?: OnNarBytes,
+    watch: ContentWatch = {},
   ): Promise<Node> {
     const known = await this.#knownContent(found.narInfo);
     if (known !== undefined) return known;
     try {
-      return await this.#fetchContent(found.upstream, found.narInfo, signal, onNarBytes);
+      return await this.#fetchContent(found.upstream, found.narInfo, signal, watch);
     } catch (error) {
       if (!(error instanceof NarthexError)) throw error;
       // it may have been replaced since
       this.#remembered.delete(this.#narInfoKey(found.upstream, found.narInfo.storePath));
-      const node = await this.#fetchElsewhere(found, signal, onNarBytes);
+      const node = await this.#fetchElsewhere(found, signal, watch);
       if (node === undefined) throw error;
       return node;
     }
@@ -226,7 +262,7 @@ export class UpstreamIngest implements AsyncDisposable {
     upstream: Upstream,
     narInfo: NarInfo,
     signal: AbortSignal | undefined,
-    onNarBytes: OnNarBytes | undefined,
+    { onNarBytes, openTap }: ContentWatch,
   ): Promise<Node> {
     const fetch = async (shared: AbortSignal, report: OnNarBytes) => {
       const infused = await this.#infused?.fetch(upstream.url, narInfo, shared);
@@ -235,20 +271,39 @@ export class UpstreamIngest implements AsyncDisposable {
         this.#options.recordContent?.(narInfo.narHash, { node: infused, narSize: narInfo.narSize });
         return infused;
       }
-      const file = await upstream.file(narInfo.url, { signal: shared });
-      if (file === undefined) throw narMissing(upstream, narInfo);
-      const { blobService, directoryService, limits, recordContent } = this.#options;
-      const node = await ingestNar(narInfo, file.body, {
-        blobService,
-        directoryService,
-        limits,
-        signal: shared,
-        onProgress: report,
-      });
-      recordContent?.(narInfo.narHash, { node, narSize: narInfo.narSize });
-      return node;
+      const tap = await openTap?.(narInfo);
+      try {
+        const node = await this.#fetchNar(upstream, narInfo, shared, report, tap);
+        tap?.end();
+        return node;
+      } catch (error) {
+        tap?.end({ error });
+        throw error;
+      }
     };
     return await this.#contents.run(this.#contentKey(upstream, narInfo), signal, fetch, onNarBytes);
+  }
+
+  async #fetchNar(
+    upstream: Upstream,
+    narInfo: NarInfo,
+    signal: AbortSignal,
+    onProgress: OnNarBytes,
+    tap: NarTap | undefined,
+  ): Promise<Node> {
+    const file = await upstream.file(narInfo.url, { signal });
+    if (file === undefined) throw narMissing(upstream, narInfo);
+    const { blobService, directoryService, limits, recordContent } = this.#options;
+    const node = await ingestNar(narInfo, file.body, {
+      blobService,
+      directoryService,
+      limits,
+      signal,
+      onProgress,
+      tap: tap && ((bytes) => tap.write(bytes)),
+    });
+    recordContent?.(narInfo.narHash, { node, narSize: narInfo.narSize });
+    return node;
   }
 
   /** Names a flight: whatever is compared with the content, and may be a lie, belongs to it. */
@@ -268,7 +323,7 @@ export class UpstreamIngest implements AsyncDisposable {
   async #fetchElsewhere(
     { upstream: first, narInfo }: UpstreamNarInfo,
     signal: AbortSignal | undefined,
-    onNarBytes: OnNarBytes | undefined,
+    watch: ContentWatch,
   ): Promise<Node | undefined> {
     const upstreams = await this.#opened();
     const ask = async (upstream: Upstream) => {
@@ -279,7 +334,7 @@ export class UpstreamIngest implements AsyncDisposable {
       if (this.#contentKey(upstream, elsewhere) === this.#contentKey(first, narInfo)) {
         return undefined; // it was tried
       }
-      return await this.#fetchContent(upstream, elsewhere, signal, onNarBytes);
+      return await this.#fetchContent(upstream, elsewhere, signal, watch);
     };
     try {
       return await upstreams.first(ask, { signal });

@@ -28,10 +28,15 @@ export class SigningPathInfoService extends MappedPathInfoService {
 
 function signed(pathInfo: PathInfo, key: SecretKey): PathInfo {
   const { claim, node, references } = pathInfo;
-  if (!claim.verified) return pathInfo;
+  const signedOne = signedClaim(claim, key);
+  return signedOne === claim ? pathInfo : new PathInfo(signedOne, node, references);
+}
+
+/** A claim with a signature by `key`, if something vouches for it; the same where it has that already. */
+export function signedClaim(claim: Claim, key: SecretKey): Claim {
+  if (!claim.verified) return claim;
   const signature = key.sign(fingerprint(claim, 'sorted'));
   // signing the same twice gives the same signature
-  if (claim.signatures.some((kept) => kept.equals(signature))) return pathInfo;
-  const signatures = [...claim.signatures, signature];
-  return new PathInfo(new Claim({ ...claim, signatures }), node, references);
+  if (claim.signatures.some((kept) => kept.equals(signature))) return claim;
+  return new Claim({ ...claim, signatures: [...claim.signatures, signature] });
 }
