@@ -39,6 +39,11 @@ export const serve: Command = {
     '  --upstream ADDRESS',
     '                from where to bring in what is asked for and not here: a binary cache (URL,',
     '                directory, zip file), or grpc+http://HOST:PORT for another narthex or snix',
+    '  --wait-for-closure',
+    '                with --upstream: tell nothing of a path before its whole closure is here',
+    '  --negative-ttl SECONDS',
+    '                with --upstream: for so long what no upstream has is not asked for again',
+    '                (default: 5; 0 for not at all)',
     '  --trusted-public-keys "KEY KEY"',
     '                whose signatures count for what is brought in (default: the key of cache.nixos.org)',
     '  --secret-key-file FILE',
@@ -63,6 +68,8 @@ export const serve: Command = {
     compression: { type: 'string' },
     priority: { type: 'string' },
     upstream: { type: 'string', multiple: true },
+    'wait-for-closure': { type: 'boolean' },
+    'negative-ttl': { type: 'string' },
     'trusted-public-keys': { type: 'string' },
     'secret-key-file': { type: 'string' },
     'upload-token-file': { type: 'string' },
@@ -88,9 +95,20 @@ export const serve: Command = {
         ? await openStore(storeOf(values, context))
         : await openForReading(values, context),
     );
+    const negativeTtl = count(values, 'negative-ttl', 0);
     const filled =
       addresses.length > 0
-        ? opened.use(await fillFrom(store, { addresses, trustedKeys }))
+        ? opened.use(
+            await fillFrom(store, {
+              addresses,
+              trustedKeys,
+              waitForClosure: values['wait-for-closure'] === true,
+              negativeTtlMs: negativeTtl && negativeTtl * 1000,
+              onFailure(error) {
+                stderr.write(`narthex: not brought in: ${errorLine(error)}\n`);
+              },
+            }),
+          )
         : undefined;
     await using server = await serveStore(store, {
       host,
@@ -101,6 +119,7 @@ export const serve: Command = {
       narUrls: narUrls ? 'infused' : 'narHash',
       uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
       pathInfoService: filled?.pathInfoService,
+      pending: filled?.pending,
       reportError(error, { method, path }) {
         stderr.write(`narthex: ${method} ${excerpt(path)}: ${errorLine(error)}\n`);
       },

@@ -1,6 +1,7 @@
 /** An embedded store on a port. */
 import { type BinaryCacheOptions, BinaryCacheRoutes } from '../cacheRoutes/binaryCacheRoutes.ts';
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
+import type { PendingPaths } from '../cacheRoutes/pendingPaths.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
 import { UploadRoutes } from '../cacheRoutes/uploadRoutes.ts';
@@ -18,6 +19,7 @@ import { type ListenOptions, listen, type RunningServer } from '../server/httpSe
 import type { SecretKey } from '../signature.ts';
 import type { Store } from '../store/store.ts';
 import type { UploadTokens } from '../uploadTokens.ts';
+import { signing } from './pathsOnDemand.ts';
 
 /** The services that are offered over gRPC, by their full names. */
 const GRPC_SERVICES = [
@@ -34,6 +36,11 @@ export type RouteSettings = Pick<
 > & {
   /** In place of the store's own PathInfos: a service that puts what it gives into the store first. */
   readonly pathInfoService?: VariantService | undefined;
+  /**
+   * Asked over HTTP for what is not in the store, in place of `pathInfoService`, which gives a path only once
+   * its closure is there.
+   */
+  readonly pending?: PendingPaths | undefined;
   /** Signs what is given out and verified. */
   readonly secretKey?: SecretKey | undefined;
   /** Who may upload, and what an upload needs; without it nobody may. */
@@ -50,19 +57,21 @@ export interface UploadSettings {
 /** Where and how to serve. */
 export type ServeSettings = Omit<ListenOptions, 'routes' | 'grpc'> & RouteSettings;
 
-function offered(store: Store, settings: RouteSettings): VariantService {
-  const { pathInfoService = store.pathInfos, secretKey } = settings;
+/** A service as it is offered. */
+function offered(service: VariantService, { secretKey }: RouteSettings): VariantService {
   return secretKey === undefined
-    ? pathInfoService
-    : new SigningPathInfoService(pathInfoService, { secretKey, when: 'out' });
+    ? service
+    : new SigningPathInfoService(service, { secretKey, when: 'out' });
 }
 
 /** `store` as routes: the current view at `/`, and each closure under its digest. */
 export function storeRoutes(store: Store, settings: RouteSettings = {}): HttpRoutes {
-  const pathInfoService = offered(store, settings);
+  const { pending, secretKey } = settings;
+  const pathInfoService = offered(settings.pathInfoService ?? store.pathInfos, settings);
   const current = new BinaryCacheRoutes({
     ...settings,
-    pathInfoService,
+    pathInfoService: pending === undefined ? pathInfoService : offered(store.pathInfos, settings),
+    pending: pending && secretKey ? signing(pending, secretKey) : pending,
     blobService: store.blobs,
     directoryService: store.directories,
     narHashIndex: store,
@@ -107,7 +116,7 @@ function storeGrpc(store: Store, settings: ServeSettings): ListenOptions['grpc']
     services: [
       castoreServices({ ...castore, ...writing }),
       storeServices({
-        pathInfoService: offered(store, settings),
+        pathInfoService: offered(settings.pathInfoService ?? store.pathInfos, settings),
         measureNar: (node, { signal }) => measureNar(node, { ...castore, limits, signal }),
         ...writing,
         acceptPut: intake && ((...args) => intake.putPathInfos(...args)),

@@ -122,12 +122,12 @@ export class PullThrough implements AsyncDisposable {
       this.#failures.check(hashPart);
       // it may have been pending when whoever asks looked there
       const kept = await pathInfoService.get(digest, { signal });
-      if (kept !== undefined) return this.#told(kept.claim);
+      if (kept !== undefined) return kept.claim;
     }
     const pending = this.#pending.find(hashPart);
-    if (pending !== undefined) return waitForClosure ? undefined : this.#told(pending.claim);
+    if (pending !== undefined) return waitForClosure ? undefined : pending.claim;
     const keptNow = this.#pending.findKept(hashPart);
-    if (keptNow !== undefined) return this.#told(keptNow.claim);
+    if (keptNow !== undefined) return keptNow.claim;
     if (this.#absences.has(hashPart) || (waitForClosure && !ingest)) return undefined;
     const wanted = { digest, hashPart, name: undefined };
     const found = this.#seen.get(hashPart) ?? (await ingester.source.findNarInfo(wanted, signal));
@@ -137,11 +137,11 @@ export class PullThrough implements AsyncDisposable {
     }
     if (!ingest) {
       this.#seen.set(hashPart, found);
-      return this.#told(claimOf(found));
+      return claimOf(found);
     }
     this.#seen.delete(hashPart);
     const path = this.#pending.find(hashPart) ?? this.#enqueue(found);
-    return waitForClosure ? undefined : this.#told(path.claim);
+    return waitForClosure ? undefined : path.claim;
   }
 
   /**
@@ -174,10 +174,6 @@ export class PullThrough implements AsyncDisposable {
     await this.#queue.close();
     await Promise.allSettled(this.#bringing);
     await this.#spools?.[Symbol.asyncDispose]();
-  }
-
-  #told(claim: Claim): Claim {
-    return this.#options.sign?.(claim) ?? claim;
   }
 
   /** Begins a NAR that nobody has begun, in turn with others that clients wait for. */

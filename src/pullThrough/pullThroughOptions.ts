@@ -2,7 +2,6 @@
 import type { IngestEvent } from '../ingest/ingestEvent.ts';
 import type { IngestSource } from '../ingest/upstreamIngest.ts';
 import type { WalkResult, WantedPath } from '../ingest/walkItem.ts';
-import type { Claim } from '../pathinfo/claim.ts';
 import type { PathInfoService } from '../pathinfo/pathInfoService.ts';
 import type { TransitOptions } from './narInTransit.ts';
 
@@ -49,8 +48,6 @@ export interface PullThroughOptions {
   readonly maxSpoolBytes?: number | undefined;
   /** Nothing is told or given of a path before its whole closure is kept. Default `false`. */
   readonly waitForClosure?: boolean | undefined;
-  /** Applied to claims before they are told, to add a signature. */
-  readonly sign?: ((claim: Claim) => Claim) | undefined;
   readonly closuresAtOnce?: number | undefined;
   readonly waitingClosures?: number | undefined;
   readonly narsOnDemand?: number | undefined;

@@ -133,6 +133,7 @@ test('a secret key signs what is given out', async () => {
   await using opened = await temporaryStore();
   const addresses = [fixtureCache.directory];
   await using filled = await fillFrom(opened.store, { addresses, trustedKeys });
+  await filled.pathInfoService.get(root.digest);
   const secretKey = SecretKey.generate('ours-1');
   await using server = await serveStore(opened.store, { ...filled, secretKey });
   const { body } = await request(`${server.url}/${root.hashPart}.narinfo`);

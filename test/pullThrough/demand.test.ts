@@ -159,20 +159,6 @@ describe('a path that is not kept', () => {
     expect(answer).toEqual({ status: 502, text: 'SIGNATURE_MISSING\n', control: 'no-store' });
     expect(upstream.paths(NAR)).toEqual([]);
   });
-
-  test('its narinfo carries what is signed here', async () => {
-    const cache = await small();
-    await using upstream = await serveStatic(cache.files);
-    const seen: string[] = [];
-    await using server = await demandServer([upstream.url], {
-      sign(claim) {
-        seen.push(claim.storePath.absolute);
-        return claim;
-      },
-    });
-    await statusOf(narinfoUrl(server, cache.path('base')));
-    expect(seen).toEqual([cache.storePath('base')]);
-  });
 });
 
 describe('upstreams that fail', () => {
