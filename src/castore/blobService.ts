@@ -36,8 +36,9 @@ export interface ReadBlobOptions extends ServiceOptions {
 /**
  * Keeps blobs by their digest.
  *
- * - What is written under a digest MUST hash to it; a reader MAY rely on the digest of a whole blob
- *   and gets `DIGEST_MISMATCH` rather than other bytes.
+ * - What is written under a digest MUST hash to it. Nobody ever gets the whole of something else: reading
+ *   fails with `DIGEST_MISMATCH` before its last byte at the latest. Who acts on a part of a blob MUST have
+ *   come to its end, unless the service says that it checks each piece, as those do that keep chunks.
  * - Absence is `undefined` or `false`, never an error. A failure is never absence.
  * - The empty blob is always there.
  * - Writing what is there already is not an error and stores nothing twice.
@@ -53,7 +54,7 @@ export interface BlobService {
   /**
    * The contents in pieces that are not empty, or `undefined` when the blob is absent. Leaving the
    * iteration early gives back what it holds.
-   * @throws DIGEST_MISMATCH while iterating, before the bytes concerned are given out
+   * @throws DIGEST_MISMATCH while iterating, before the last of the bytes is given out
    * @throws BLOB_MISSING while iterating, when a chunk of the blob is gone
    */
   read(digest: Digest, options?: ReadBlobOptions): Promise<AsyncIterable<Uint8Array> | undefined>;
