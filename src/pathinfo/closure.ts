@@ -1,5 +1,6 @@
 /** Closures of PathInfos: all that a path refers to, variant by variant. */
 import { bytesKey } from '../bytes.ts';
+import { equalNodes } from '../castore/node.ts';
 import { NarthexError } from '../errors.ts';
 import { referencedVariants, type VariantKey } from './currentView.ts';
 import type { PathInfo } from './pathInfo.ts';
@@ -51,6 +52,35 @@ export async function* walkClosure(
       });
       level.push(...(await Promise.all(read)));
     }
+  }
+}
+
+/**
+ * Checks that what a PathInfo says of its references is what is kept of them.
+ * @throws REFERENCE_MISSING a variant that it refers to is not kept
+ * @throws PATH_INFO_INVALID it says another root node of one; its own closure digest would not show that
+ */
+export function checkReferences(
+  pathInfo: PathInfo,
+  variantOf: (key: VariantKey) => PathInfo | undefined,
+): void {
+  for (const key of referencedVariants(pathInfo)) {
+    const kept = variantOf(key);
+    if (kept === undefined) throw missingReference(pathInfo, key);
+    const { baseName } = kept.storePath;
+    const said = pathInfo.references.get(baseName);
+    if (said === undefined || equalNodes(said.node, kept.node)) continue;
+    const { absolute } = pathInfo.storePath;
+    throw new NarthexError(
+      'PATH_INFO_INVALID',
+      `${absolute} says another root node of ${baseName} than that of the variant that it refers to`,
+      {
+        storePath: absolute,
+        field: 'references',
+        reference: baseName,
+        closureDigest: String(key.closureDigest),
+      },
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** PathInfos in memory: for tests, and for closures that are looked at and thrown away. */
 import { bytesKey, bytesOfKey } from '../bytes.ts';
 import type { Digest } from '../castore/digest.ts';
-import { missingReference } from './closure.ts';
+import { checkReferences } from './closure.ts';
 import {
   keyText,
   referencedVariants,
@@ -73,9 +73,7 @@ export class MemoryPathInfoService implements VariantService {
   async put(pathInfo: PathInfo, options?: PathInfoOptions): Promise<PathInfo> {
     options?.signal?.throwIfAborted();
     const references = referencedVariants(pathInfo);
-    for (const reference of references) {
-      if (this.#index.variant(reference) === undefined) throw missingReference(pathInfo, reference);
-    }
+    checkReferences(pathInfo, this.#index.variant);
     const { digest } = pathInfo.storePath;
     const key = { digest, closureDigest: pathInfo.closureDigest };
     const known = this.#index.variant(key);

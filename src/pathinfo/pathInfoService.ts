@@ -67,6 +67,7 @@ export interface PathInfoService {
    * @returns what is kept now: united with what was there
    * @throws READ_ONLY the service takes no writes
    * @throws REFERENCE_MISSING content or a variant that it refers to is not kept
+   * @throws PATH_INFO_INVALID a variant that it refers to has another root node than it says
    * @throws VARIANT_CONFLICT the service holds another variant and can hold only one
    */
   put(pathInfo: PathInfo, options?: PathInfoOptions): Promise<PathInfo>;

@@ -1,12 +1,7 @@
 /** Putting one PathInfo, inside a transaction. */
 import { NarthexError } from '../errors.ts';
-import { missingReference } from '../pathinfo/closure.ts';
-import {
-  referencedVariants,
-  settleCurrent,
-  type VariantIndex,
-  type VariantKey,
-} from '../pathinfo/currentView.ts';
+import { checkReferences } from '../pathinfo/closure.ts';
+import { settleCurrent, type VariantIndex, type VariantKey } from '../pathinfo/currentView.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import { isStoredNode } from './storedNode.ts';
 import type { Tables } from './storeIndex.ts';
@@ -18,6 +13,7 @@ import type { VariantTable } from './variantTable.ts';
  * @returns what is kept now
  * @throws BLOB_MISSING | DIRECTORY_MISSING its content is not stored
  * @throws REFERENCE_MISSING a variant that it refers to is not
+ * @throws PATH_INFO_INVALID one that it refers to has another root node than it says
  * @throws STORE_INVALID a record that had to be read is damaged; the transaction must not go on
  */
 export function putPathInfo(tables: Tables, variants: VariantTable, pathInfo: PathInfo): PathInfo {
@@ -25,9 +21,7 @@ export function putPathInfo(tables: Tables, variants: VariantTable, pathInfo: Pa
   const kept = variants.variant(key);
   if (kept === undefined) {
     checkContent(tables, pathInfo);
-    for (const reference of referencedVariants(pathInfo)) {
-      if (!variants.has(reference)) throw missingReference(pathInfo, reference);
-    }
+    checkReferences(pathInfo, (reference) => variants.variant(reference));
   }
   const united = kept?.unitedWith(pathInfo) ?? pathInfo;
   if (united === kept) return kept;

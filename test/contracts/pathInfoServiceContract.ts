@@ -1,6 +1,8 @@
 /** What every PathInfoService that holds variants does (src/pathinfo/pathInfoService.ts), as tests. */
 import { describe, expect, test } from 'vitest';
-import type { PathInfo } from '../../src/pathinfo/pathInfo.ts';
+import { utf8 } from '../../src/bytes.ts';
+import { SymlinkNode } from '../../src/castore/node.ts';
+import { PathInfo } from '../../src/pathinfo/pathInfo.ts';
 import type { PathInfoService } from '../../src/pathinfo/pathInfoService.ts';
 import { itemsOf } from './collect.ts';
 import {
@@ -194,6 +196,22 @@ export function pathInfoServiceContract(
       ).rejects.toMatchObject({ code: 'REFERENCE_MISSING' });
       expect(await service.has(refused.storePath.digest)).toBe(false);
       expect(await service.has(after.storePath.digest)).toBe(false);
+    });
+
+    test('that says another content of a reference than is kept is refused', async () => {
+      await using opened = await open();
+      const { service } = opened;
+      const dep = pathInfoOf({ name: 'dep' });
+      await service.put(dep);
+      const { claim, node, references } = pathInfoOf({ name: 'top', references: [dep] });
+      const content = references.get(dep.storePath.baseName);
+      if (content === undefined) throw new Error('top refers to dep');
+      const lie = { ...content, node: new SymlinkNode(utf8('something else')) };
+      const lying = new PathInfo(claim, node, new Map([[dep.storePath.baseName, lie]]));
+      await expect(service.put(lying)).rejects.toMatchObject({
+        code: expect.stringMatching(/^(PATH_INFO|PROTO)_INVALID$/),
+      });
+      expect(await service.has(lying.storePath.digest)).toBe(false);
     });
 
     test('takes puts at the same time, each refused for itself', async () => {
