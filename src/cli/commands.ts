@@ -5,6 +5,7 @@ import type { Command } from './command.ts';
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   mirror: async () => (await import('./mirror.ts')).mirror,
   serve: async () => (await import('./serve.ts')).serve,
+  config: async () => (await import('./config.ts')).config,
   info: async () => (await import('./info.ts')).info,
   closure: async () => (await import('./closure.ts')).closure,
   ls: async () => (await import('./ls.ts')).ls,

@@ -21,6 +21,14 @@ export function errorLine(error: unknown): string {
   return oneLine(`${error.message}${advice === undefined ? '' : `; ${advice}`} [${error.code}]`);
 }
 
+/** A line, or several where several faults were found together. */
+export function errorLines(error: NarthexError): string[] {
+  const { code, facts } = error;
+  const { faults } = facts;
+  if (code !== 'CONFIG_INVALID' || !Array.isArray(faults)) return [errorLine(error)];
+  return faults.map((fault) => oneLine(`${fault} [${code}]`));
+}
+
 /** Messages of the operating system and of parsers are quoted in ours, and may have several. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');

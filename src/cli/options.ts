@@ -1,11 +1,13 @@
 /** What several commands read from their command lines. */
 import { createInterface } from 'node:readline';
-import { storeDirectory } from '../composition/storeDirectory.ts';
+import { readStoreAddress } from '../composition/config/readConfig.ts';
+import { defaultStoreDirectory } from '../composition/storeDirectory.ts';
 import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
 import { CACHE_NIXOS_ORG_KEY, type PublicKey, parsePublicKeys } from '../signature.ts';
 import { parseStorePathQuery, STORE_DIR, type StorePathQuery } from '../storePath.ts';
 import type { CommandContext, OptionValues } from './command.ts';
+import { COMMAND_LINE_FILES } from './configFile.ts';
 import { type ClosureDigestQuery, parseClosureDigestQuery } from './storedVariants.ts';
 
 /** The option of all commands that use a store. */
@@ -64,11 +66,15 @@ export function noArguments(positionals: readonly string[]): void {
   throw new NarthexError('USAGE', `no argument is taken, '${excerpt(first)}' is given`);
 }
 
-/** The store that the command line or the environment names. @throws USAGE */
+/** The store that the command line or the environment names. @throws USAGE | CONFIG_INVALID */
 export function storeOf(values: OptionValues, { environment }: CommandContext): string {
   const given = text(values, 'store');
   if (given === '') throw wrongOption('store', 'a directory', given);
-  return storeDirectory(given, environment);
+  const named = given ?? (environment['NARTHEX_STORE'] || undefined);
+  if (named === undefined) return defaultStoreDirectory(environment);
+  const address = readStoreAddress(named, '--store', COMMAND_LINE_FILES);
+  if (address.type !== 'lmdb') throw wrongOption('store', 'a directory, or lmdb:DIRECTORY', named);
+  return address.path;
 }
 
 /** The keys of `--trusted-public-keys`, else the one of cache.nixos.org. @throws KEY_INVALID */

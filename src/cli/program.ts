@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { type ErrorCode, isNarthexError, NarthexError } from '../errors.ts';
 import { type Command, type CommandContext, ExitCode } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { errorLine } from './errorLine.ts';
+import { errorLines } from './errorLine.ts';
 import { Interruption } from './interruption.ts';
 import { isClosedOutput, outputFailed } from './output.ts';
 
@@ -20,6 +20,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set([
   'STORE_PATH_INVALID',
   'KEY_INVALID',
   'UPSTREAM_URL_INVALID',
+  'CONFIG_INVALID',
 ]);
 
 /** Options that every command takes. */
@@ -120,7 +121,7 @@ function report(error: unknown, json: boolean, { stdout, stderr }: CommandContex
   } else if (json && error.code !== 'OUTPUT_FAILED') {
     stdout.write(`${JSON.stringify({ error })}\n`);
   } else {
-    stderr.write(`narthex: ${errorLine(error)}\n`);
+    for (const line of errorLines(error)) stderr.write(`narthex: ${line}\n`);
   }
 }
 

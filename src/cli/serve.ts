@@ -1,30 +1,14 @@
 /** `narthex serve`: the store as a binary cache, and over gRPC. */
-import { readFile } from 'node:fs/promises';
+import type { HoldingsConfig } from '../composition/config/serveConfig.ts';
 import { fillFrom } from '../composition/farServices.ts';
-import { openStore } from '../composition/openStore.ts';
+import { type OpenHoldings, openHoldings } from '../composition/openHoldings.ts';
 import { serveStore } from '../composition/serveStore.ts';
-import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
-import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
-import { SecretKey } from '../signature.ts';
-import { UploadTokens } from '../uploadTokens.ts';
-import { type Command, ExitCode, type OptionValues } from './command.ts';
+import { type Command, ExitCode } from './command.ts';
 import { errorLine } from './errorLine.ts';
-import {
-  count,
-  noArguments,
-  oneOf,
-  STORE_HELP,
-  STORE_OPTION,
-  storeOf,
-  text,
-  texts,
-  trustedKeysOf,
-  wrongOption,
-} from './options.ts';
-import { openForReading } from './stored.ts';
-
-const DEFAULT_LISTEN = '127.0.0.1:8080';
+import { noArguments, STORE_HELP, STORE_OPTION } from './options.ts';
+import { DEFAULT_LISTEN, serveSettings } from './serveSettings.ts';
+import { openDirectoryForReading } from './stored.ts';
 
 /** The command. */
 export const serve: Command = {
@@ -32,13 +16,15 @@ export const serve: Command = {
   summary: 'offer the store as a binary cache over HTTP, and over gRPC',
   usage: '[--listen HOST:PORT] [OPTION…]',
   help: [
+    '  --config FILE a configuration, which options go before; narthex config check explains it',
     '  --listen HOST:PORT',
-    `                where to listen (default: ${DEFAULT_LISTEN}); port 0 is one that is free`,
+    `                where to listen (default: ${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}); port 0 is one that is free`,
     '  --compression none|zstd',
     '                the form of NARs that narinfos point at (default: none); both are served',
     '  --upstream ADDRESS',
     '                from where to bring in what is asked for and not here: a binary cache (URL,',
-    '                directory, zip file), or grpc+http://HOST:PORT for another narthex or snix',
+    '                directory, zip file), nix+URL?trusted_public_keys[0]=KEY to trust another key for it',
+    '                alone, or grpc+http://HOST:PORT for another narthex or snix',
     '  --wait-for-closure',
     '                with --upstream: tell nothing of a path before its whole closure is here',
     '  --negative-ttl SECONDS',
@@ -64,6 +50,7 @@ export const serve: Command = {
   ].join('\n'),
   options: {
     ...STORE_OPTION,
+    config: { type: 'string' },
     listen: { type: 'string' },
     compression: { type: 'string' },
     priority: { type: 'string' },
@@ -79,45 +66,26 @@ export const serve: Command = {
 
   async run(context, values, positionals) {
     noArguments(positionals);
-    const { host, port } = parseListen(text(values, 'listen') ?? DEFAULT_LISTEN);
-    const compression = oneOf(values, 'compression', ['none', 'zstd']) ?? 'none';
-    const priority = count(values, 'priority', 0);
     const { stdout, stderr, signal } = context;
-    const addresses = texts(values, 'upstream');
-    const trustedKeys = trustedKeysOf(values);
-    const narUrls = oneOf(values, 'nar-urls', ['narhash', 'infused']) === 'infused';
-    const secretKey = await secretKeyOf(values);
-    const tokens = await tokensOf(values);
-    const checkSignatures = values['require-signatures'] === true;
+    const settings = await serveSettings(values, context);
+    const { upstreams, uploads } = settings;
     await using opened = new AsyncDisposableStack();
-    const store = opened.use(
-      addresses.length > 0 || tokens !== undefined
-        ? await openStore(storeOf(values, context))
-        : await openForReading(values, context),
+    const { holdings } = opened.use(
+      await openServed(settings.holdings, upstreams.length > 0 || uploads !== undefined),
     );
-    const negativeTtl = count(values, 'negative-ttl', 0);
     const filled =
-      addresses.length > 0
+      upstreams.length > 0
         ? opened.use(
-            await fillFrom(store, {
-              addresses,
-              trustedKeys,
-              waitForClosure: values['wait-for-closure'] === true,
-              negativeTtlMs: negativeTtl && negativeTtl * 1000,
+            await fillFrom(holdings, {
+              ...settings,
               onFailure(error) {
                 stderr.write(`narthex: not brought in: ${errorLine(error)}\n`);
               },
             }),
           )
         : undefined;
-    await using server = await serveStore(store, {
-      host,
-      port,
-      compression,
-      priority,
-      secretKey,
-      narUrls: narUrls ? 'infused' : 'narHash',
-      uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
+    await using server = await serveStore(holdings, {
+      ...settings,
       pathInfoService: filled?.pathInfoService,
       pending: filled?.pending,
       reportError(error, { method, path }) {
@@ -138,40 +106,11 @@ export const serve: Command = {
   },
 };
 
-/** The key of the file that is named, if one is. @throws USAGE | KEY_INVALID */
-async function secretKeyOf(values: OptionValues): Promise<SecretKey | undefined> {
-  const content = await contentOf(values, 'secret-key-file');
-  return content === undefined ? undefined : SecretKey.parse(content.trim());
-}
-
-/** The tokens of the file that is named, if one is. @throws USAGE | KEY_INVALID */
-async function tokensOf(values: OptionValues): Promise<UploadTokens | undefined> {
-  const content = await contentOf(values, 'upload-token-file');
-  return content === undefined ? undefined : UploadTokens.parse(content);
-}
-
-/** What the file holds that an option names. @throws USAGE */
-async function contentOf(values: OptionValues, option: string): Promise<string | undefined> {
-  const file = text(values, option);
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { message } = error instanceof Error ? error : { message: String(error) };
-    const facts = { option, actual: file };
-    throw new NarthexError('USAGE', `--${option} cannot be read: ${message}`, facts);
+/** What is served; a store that is not there is an error where nothing would ever come into it. */
+async function openServed(config: HoldingsConfig, mayWrite: boolean): Promise<OpenHoldings> {
+  if (config.type !== 'lmdb' || (mayWrite && !config.readOnly)) {
+    return await openHoldings(config, { mayWrite });
   }
-}
-
-const LISTEN = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<host>[^:[\]]*)):(?<port>[0-9]{1,5})$/;
-const MAX_PORT = 65_535;
-
-/** Reads `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, the last for all addresses. @throws USAGE */
-function parseListen(listen: string): { host: string; port: number } {
-  const groups = LISTEN.exec(listen)?.groups;
-  const port = Number(groups?.['port']);
-  if (groups === undefined || port > MAX_PORT) {
-    throw wrongOption('listen', 'HOST:PORT', listen);
-  }
-  return { host: groups['ipv6'] ?? (groups['host'] || '::'), port };
+  const store = await openDirectoryForReading(config.path);
+  return { holdings: store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

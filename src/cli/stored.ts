@@ -15,7 +15,11 @@ export async function openForReading(
   values: OptionValues,
   context: CommandContext,
 ): Promise<Store> {
-  const directory = storeOf(values, context);
+  return await openDirectoryForReading(storeOf(values, context));
+}
+
+/** The store in a directory, for reading. @throws STORE_FAILED there is none */
+export async function openDirectoryForReading(directory: string): Promise<Store> {
   try {
     return await openStore(directory, { readOnly: true });
   } catch (error) {

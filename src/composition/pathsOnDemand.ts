@@ -9,39 +9,50 @@ import type { SecretKey } from '../signature.ts';
 
 /** Paths of binary caches while they are brought in, and paths of peers once they are. */
 export class PathsOnDemand implements PendingPaths {
-  readonly #caches: PullThrough | undefined;
+  readonly #caches: readonly PullThrough[];
   readonly #peers: PathInfoService | undefined;
 
-  constructor(caches: PullThrough | undefined, peers: PathInfoService | undefined) {
+  constructor(caches: readonly PullThrough[], peers: PathInfoService | undefined) {
     this.#caches = caches;
     this.#peers = peers;
   }
 
   async claim(digest: Uint8Array, options: PendingOptions): Promise<Claim | undefined> {
-    const failures: unknown[] = [];
-    const ask = async (question: Promise<Claim | undefined> | undefined) => {
-      try {
-        return await question;
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        failures.push(error);
-        return undefined;
-      }
-    };
-    const claim =
-      (await ask(this.#caches?.claim(digest, options))) ??
-      (await ask(this.#claimOfPeers(digest, options)));
-    if (claim === undefined && failures.length > 0) throw failures[0];
-    return claim;
+    const { signal } = options;
+    return await firstOf(
+      [
+        ...this.#caches.map((cache) => () => cache.claim(digest, options)),
+        async () => (await this.#peers?.get(digest, { signal }))?.claim,
+      ],
+      signal,
+    );
   }
 
   async nar(narHash: Hash, options: PendingOptions): Promise<PendingNar | undefined> {
-    return await this.#caches?.nar(narHash, options);
+    return await firstOf(
+      this.#caches.map((cache) => () => cache.nar(narHash, options)),
+      options.signal,
+    );
   }
+}
 
-  async #claimOfPeers(digest: Uint8Array, { signal }: PendingOptions): Promise<Claim | undefined> {
-    return (await this.#peers?.get(digest, { signal }))?.claim;
+/** The first answer. @throws the first failure, where nobody has an answer */
+async function firstOf<T>(
+  questions: readonly (() => Promise<T | undefined>)[],
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  const failures: unknown[] = [];
+  for (const ask of questions) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      signal?.throwIfAborted();
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
+  return undefined;
 }
 
 /** The same paths, with a signature of ours on each claim that something vouches for. */

@@ -1,6 +1,7 @@
-/** An embedded store on a port. */
+/** A store, or services put together, on a port. */
 import { type BinaryCacheOptions, BinaryCacheRoutes } from '../cacheRoutes/binaryCacheRoutes.ts';
 import type { HttpRoutes } from '../cacheRoutes/http.ts';
+import type { NarHashIndex } from '../cacheRoutes/narLookup.ts';
 import type { PendingPaths } from '../cacheRoutes/pendingPaths.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
@@ -17,9 +18,10 @@ import type { VariantService } from '../pathinfo/variantService.ts';
 import { measureNar } from '../render/measureNar.ts';
 import { type ListenOptions, listen, type RunningServer } from '../server/httpServer.ts';
 import type { SecretKey } from '../signature.ts';
-import type { Store } from '../store/store.ts';
 import type { UploadTokens } from '../uploadTokens.ts';
+import type { Holdings } from './holdings.ts';
 import { signing } from './pathsOnDemand.ts';
+import { castoreOf } from './peerContent.ts';
 
 /** The services that are offered over gRPC, by their full names. */
 const GRPC_SERVICES = [
@@ -34,7 +36,7 @@ export type RouteSettings = Pick<
   BinaryCacheOptions,
   'compression' | 'priority' | 'limits' | 'narUrls'
 > & {
-  /** In place of the store's own PathInfos: a service that puts what it gives into the store first. */
+  /** In place of its own PathInfos: a service that puts what it gives into the store first. */
   readonly pathInfoService?: VariantService | undefined;
   /**
    * Asked over HTTP for what is not in the store, in place of `pathInfoService`, which gives a path only once
@@ -64,17 +66,21 @@ function offered(service: VariantService, { secretKey }: RouteSettings): Variant
     : new SigningPathInfoService(service, { secretKey, when: 'out' });
 }
 
+function narHashIndexOf(store: Holdings): NarHashIndex | undefined {
+  if (store.nodeByNarHash === undefined) return undefined;
+  return { nodeByNarHash: (narHash, options) => store.nodeByNarHash?.(narHash, options) };
+}
+
 /** `store` as routes: the current view at `/`, and each closure under its digest. */
-export function storeRoutes(store: Store, settings: RouteSettings = {}): HttpRoutes {
+export function storeRoutes(store: Holdings, settings: RouteSettings = {}): HttpRoutes {
   const { pending, secretKey } = settings;
   const pathInfoService = offered(settings.pathInfoService ?? store.pathInfos, settings);
   const current = new BinaryCacheRoutes({
     ...settings,
     pathInfoService: pending === undefined ? pathInfoService : offered(store.pathInfos, settings),
     pending: pending && secretKey ? signing(pending, secretKey) : pending,
-    blobService: store.blobs,
-    directoryService: store.directories,
-    narHashIndex: store,
+    ...castoreOf(store),
+    narHashIndex: narHashIndexOf(store),
   });
   const pinned = new PinnedClosureRoutes({
     pathInfoService,
@@ -92,10 +98,9 @@ export function storeRoutes(store: Store, settings: RouteSettings = {}): HttpRou
   });
 }
 
-function intakeOf(store: Store, settings: RouteSettings, uploads: UploadSettings): UploadIntake {
+function intakeOf(store: Holdings, settings: RouteSettings, uploads: UploadSettings): UploadIntake {
   return new UploadIntake({
-    blobService: store.blobs,
-    directoryService: store.directories,
+    ...castoreOf(store),
     pathInfoService: settings.pathInfoService ?? store.pathInfos,
     contentByNarHash: (narHash) => store.contentByNarHash(narHash),
     recordContent: (narHash, content) => store.recordContent(narHash, content),
@@ -105,8 +110,8 @@ function intakeOf(store: Store, settings: RouteSettings, uploads: UploadSettings
 }
 
 /** `store` over gRPC: for reading, and for writing where there are uploads. */
-function storeGrpc(store: Store, settings: ServeSettings): ListenOptions['grpc'] {
-  const castore = { blobService: store.blobs, directoryService: store.directories };
+function storeGrpc(store: Holdings, settings: ServeSettings): ListenOptions['grpc'] {
+  const castore = castoreOf(store);
   const { limits, reportError, uploads } = settings;
   const writing = uploads && {
     authorize: (header: string | undefined) => uploads.tokens.uploaderOf(header),
@@ -138,7 +143,7 @@ function storeGrpc(store: Store, settings: ServeSettings): ListenOptions['grpc']
  * Offers `store` as a binary cache, and over gRPC, until the server is closed.
  * @throws LISTEN_FAILED
  */
-export async function serveStore(store: Store, settings: ServeSettings): Promise<RunningServer> {
+export async function serveStore(store: Holdings, settings: ServeSettings): Promise<RunningServer> {
   const routes = storeRoutes(store, settings);
   return await listen({ ...settings, routes, grpc: storeGrpc(store, settings) });
 }

@@ -12,6 +12,8 @@ import { itemsOf } from '../contracts/collect.ts';
 import { temporaryStore } from '../store/temporaryStore.ts';
 import { fixtureCache } from '../support/fixtureCache.ts';
 import { serveStatic } from '../support/staticCache.ts';
+import { syntheticCache } from '../support/syntheticCache.ts';
+import { upstreamsAt } from './upstreams.ts';
 
 const trustedKeys = parsePublicKeys(fixtureCache.publicKey);
 const root = StorePath.parse(fixtureCache.root);
@@ -23,7 +25,9 @@ describe('a store before a binary cache', () => {
     await using upstream = await serveStatic(fixtureCache.directory);
     await using opened = await temporaryStore();
     const { store } = opened;
-    await using filled = await fillFrom(store, { addresses: [upstream.url], trustedKeys });
+    await using filled = await fillFrom(store, {
+      upstreams: await upstreamsAt([upstream.url], trustedKeys),
+    });
     expect((await filled.pathInfoService.get(root.digest))?.storePath.absolute).toBe(root.absolute);
     expect(await pathsOf(store)).toEqual([...fixtureCache.closure].sort());
     const { length } = upstream.requests;
@@ -36,7 +40,9 @@ describe('a store before a binary cache', () => {
     const { store } = opened;
     const { storePath } = fixtureCache.path('large-1.0');
     const addresses = [fixtureCache.directory];
-    await using filled = await fillFrom(store, { addresses, trustedKeys });
+    await using filled = await fillFrom(store, {
+      upstreams: await upstreamsAt(addresses, trustedKeys),
+    });
     await filled.pathInfoService.get(StorePath.parse(storePath).digest);
     expect(await pathsOf(store)).toEqual([storePath]);
   });
@@ -46,7 +52,9 @@ describe('a store before a binary cache', () => {
     const { store } = opened;
     const { publicKey } = SecretKey.generate('other-1');
     const addresses = [fixtureCache.directory];
-    await using filled = await fillFrom(store, { addresses, trustedKeys: [publicKey] });
+    await using filled = await fillFrom(store, {
+      upstreams: await upstreamsAt(addresses, [publicKey]),
+    });
     await expect(filled.pathInfoService.get(root.digest)).rejects.toMatchObject({
       code: 'SIGNATURE_MISSING',
     });
@@ -58,7 +66,9 @@ describe('a store before a peer', () => {
   async function peer() {
     const opened = await temporaryStore();
     const addresses = [fixtureCache.directory];
-    await using filled = await fillFrom(opened.store, { addresses, trustedKeys });
+    await using filled = await fillFrom(opened.store, {
+      upstreams: await upstreamsAt(addresses, trustedKeys),
+    });
     await filled.pathInfoService.get(root.digest);
     const server = await serveStore(opened.store, {});
     return {
@@ -75,7 +85,9 @@ describe('a store before a peer', () => {
     await using far = await peer();
     await using opened = await temporaryStore();
     const { store } = opened;
-    await using filled = await fillFrom(store, { addresses: [far.address], trustedKeys });
+    await using filled = await fillFrom(store, {
+      upstreams: await upstreamsAt([far.address], trustedKeys),
+    });
     const got = await filled.pathInfoService.get(root.digest);
     expect(got?.closureDigest.hex).toBe(
       (await far.store.pathInfos.get(root.digest))?.closureDigest.hex,
@@ -103,7 +115,9 @@ describe('a store before a peer', () => {
     far.store.pathInfos.get = async (...args) => swap(await get.apply(far.store.pathInfos, args));
     far.store.pathInfos.getVariant = async (...args) =>
       swap(await getVariant.apply(far.store.pathInfos, args));
-    await using filled = await fillFrom(store, { addresses: [far.address], trustedKeys });
+    await using filled = await fillFrom(store, {
+      upstreams: await upstreamsAt([far.address], trustedKeys),
+    });
     await expect(filled.pathInfoService.get(one.storePath.digest)).rejects.toMatchObject({
       code: 'NAR_HASH_MISMATCH',
       facts: { storePath: one.storePath.absolute },
@@ -115,7 +129,9 @@ describe('a store before a peer', () => {
     await using opened = await temporaryStore();
     const far = await peer();
     const { address } = far;
-    await using filled = await fillFrom(opened.store, { addresses: [address], trustedKeys });
+    await using filled = await fillFrom(opened.store, {
+      upstreams: await upstreamsAt([address], trustedKeys),
+    });
     await filled.pathInfoService.get(root.digest);
     await far[Symbol.asyncDispose]();
     await using server = await serveStore(opened.store, filled);
@@ -132,7 +148,9 @@ describe('a store before a peer', () => {
 test('a secret key signs what is given out', async () => {
   await using opened = await temporaryStore();
   const addresses = [fixtureCache.directory];
-  await using filled = await fillFrom(opened.store, { addresses, trustedKeys });
+  await using filled = await fillFrom(opened.store, {
+    upstreams: await upstreamsAt(addresses, trustedKeys),
+  });
   await filled.pathInfoService.get(root.digest);
   const secretKey = SecretKey.generate('ours-1');
   await using server = await serveStore(opened.store, { ...filled, secretKey });
@@ -147,9 +165,37 @@ test('a secret key signs what is given out', async () => {
   expect(kept?.claim.signatures).toHaveLength(1);
 });
 
-test.each(['grpc+ftp://host', 'gopher://host'])('%s is no address', async (address) => {
+test.each(['grpc+ftp://host', 'gopher://host', 'lmdb:/store', 'grpc+http://', 'nix+ftp://host'])(
+  '%s is no address of an upstream',
+  async (address) => {
+    await expect(upstreamsAt([address], trustedKeys)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+  },
+);
+
+test('each upstream may have keys of its own', async () => {
+  const other = await syntheticCache([{ name: 'other' }]);
+  await using upstream = await serveStatic(other.files);
   await using opened = await temporaryStore();
-  await expect(fillFrom(opened.store, { addresses: [address], trustedKeys })).rejects.toMatchObject(
-    { code: 'UPSTREAM_URL_INVALID' },
-  );
+  const key = encodeURIComponent(other.publicKey);
+  const addresses = [fixtureCache.directory, `nix+${upstream.url}?trusted_public_keys[0]=${key}`];
+  const upstreams = await upstreamsAt(addresses, trustedKeys);
+  await using filled = await fillFrom(opened.store, { upstreams });
+  const wanted = StorePath.parse(other.storePath('other'));
+  expect((await filled.pathInfoService.get(wanted.digest))?.claim.verified).toBe(true);
+  expect((await filled.pathInfoService.get(root.digest))?.claim.verified).toBe(true);
+  // the key of one does not count for what the other has
+  await using second = await temporaryStore();
+  await using strict = await fillFrom(second.store, {
+    upstreams: await upstreamsAt(
+      [upstream.url, `nix+${fixtureCache.directory}?trusted_public_keys[0]=${key}`],
+      trustedKeys,
+    ),
+  });
+  for (const { digest } of [wanted, root]) {
+    await expect(strict.pathInfoService.get(digest)).rejects.toMatchObject({
+      code: 'SIGNATURE_MISSING',
+    });
+  }
 });

@@ -14,6 +14,7 @@ import { StorePath } from '../../src/storePath.ts';
 import { itemsOf } from '../contracts/collect.ts';
 import { temporaryStore } from '../store/temporaryStore.ts';
 import { fixtureCache } from '../support/fixtureCache.ts';
+import { upstreamsAt } from './upstreams.ts';
 
 const trustedKeys = parsePublicKeys(fixtureCache.publicKey);
 const root = StorePath.parse(fixtureCache.root);
@@ -21,7 +22,9 @@ const root = StorePath.parse(fixtureCache.root);
 async function serveInfused() {
   const opened = await temporaryStore();
   const addresses = [fixtureCache.directory];
-  await using filled = await fillFrom(opened.store, { addresses, trustedKeys });
+  await using filled = await fillFrom(opened.store, {
+    upstreams: await upstreamsAt(addresses, trustedKeys),
+  });
   await filled.pathInfoService.get(root.digest);
   const server = await serveStore(opened.store, { narUrls: 'infused' });
   return {
@@ -60,7 +63,9 @@ test('narinfos name the content, and the NAR is there', async () => {
 test('a store before such a server ends with the same closure', async () => {
   await using server = await serveInfused();
   await using opened = await temporaryStore();
-  await using filled = await fillFrom(opened.store, { addresses: [server.url], trustedKeys });
+  await using filled = await fillFrom(opened.store, {
+    upstreams: await upstreamsAt([server.url], trustedKeys),
+  });
   const got = await filled.pathInfoService.get(root.digest);
   expect(got?.closureDigest.hex).toBe(
     (await server.store.pathInfos.get(root.digest))?.closureDigest.hex,

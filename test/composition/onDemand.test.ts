@@ -14,6 +14,7 @@ import { temporaryStore } from '../store/temporaryStore.ts';
 import { hashPartOf } from '../support/nixbase32.ts';
 import { type Answer, serveStatic } from '../support/staticCache.ts';
 import { syntheticCache, TEST_KEY } from '../support/syntheticCache.ts';
+import { upstreamsAt } from './upstreams.ts';
 
 const trustedKeys = parsePublicKeys(TEST_KEY.publicKey);
 const NAR = /^nar\//;
@@ -29,7 +30,11 @@ async function served(
   const onFailure = (error: unknown) =>
     failures.push(isNarthexError(error) ? error.code : String(error));
   const filled = opened.use(
-    await fillFrom(store, { addresses, trustedKeys, onFailure, ...settings }),
+    await fillFrom(store, {
+      upstreams: await upstreamsAt(addresses, trustedKeys),
+      onFailure,
+      ...settings,
+    }),
   );
   const server = opened.use(await serveStore(store, { ...filled, secretKey }));
   const owned = opened.move();

@@ -21,6 +21,7 @@ import { UploadTokens } from '../../src/uploadTokens.ts';
 import { bytesOf, itemsOf } from '../contracts/collect.ts';
 import { temporaryStore } from '../store/temporaryStore.ts';
 import { fixtureCache, hashPartOfPath } from '../support/fixtureCache.ts';
+import { upstreamsAt } from './upstreams.ts';
 
 const TOKEN = 'token-of-the-tests-0123';
 const trustedKeys = parsePublicKeys(fixtureCache.publicKey);
@@ -57,7 +58,9 @@ const alone = fixtureCache.path('large-1.0');
 async function filesOf(path: typeof alone) {
   await using opened = await temporaryStore();
   const addresses = [fixtureCache.directory];
-  await using filled = await fillFrom(opened.store, { addresses, trustedKeys });
+  await using filled = await fillFrom(opened.store, {
+    upstreams: await upstreamsAt(addresses, trustedKeys),
+  });
   const { digest } = StorePath.parse(path.storePath);
   const pathInfo = await filled.pathInfoService.get(digest);
   if (pathInfo === undefined) throw new Error('the fixture has it');
@@ -220,7 +223,9 @@ describe('a put over gRPC', () => {
     const server = await uploadServer();
     const from = await temporaryStore();
     const addresses = [fixtureCache.directory];
-    await using filled = await fillFrom(from.store, { addresses, trustedKeys });
+    await using filled = await fillFrom(from.store, {
+      upstreams: await upstreamsAt(addresses, trustedKeys),
+    });
     const pathInfo = await filled.pathInfoService.get(StorePath.parse(alone.storePath).digest);
     if (pathInfo === undefined) throw new Error('the fixture has it');
     const channel = openChannel(server.url, { token: TOKEN });

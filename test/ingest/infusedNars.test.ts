@@ -24,6 +24,7 @@ import {
   ProbedBlobService,
   ProbedDirectoryService,
 } from '../castore/combinators/members.ts';
+import { upstreamsAt } from '../composition/upstreams.ts';
 import { writeBlob } from '../contracts/blobServiceContract.ts';
 import { bytesOf } from '../contracts/collect.ts';
 import { noise } from '../contracts/sampleBytes.ts';
@@ -43,7 +44,9 @@ beforeAll(async () => {
   const { store } = source;
   castore = { blobService: store.blobs, directoryService: store.directories };
   const addresses = [fixtureCache.directory];
-  await using filled = await fillFrom(store, { addresses, trustedKeys });
+  await using filled = await fillFrom(store, {
+    upstreams: await upstreamsAt(addresses, trustedKeys),
+  });
   for (const path of [LARGE, ODD]) {
     const pathInfo = await filled.pathInfoService.get(path.digest);
     if (pathInfo !== undefined) nodes.set(path, pathInfo.node);

@@ -1,0 +1,114 @@
+/** What `narthex serve` is told: by its command line, else by a configuration file, else by default. */
+import { readFile } from 'node:fs/promises';
+import {
+  LISTEN_FORM,
+  type ListenAddress,
+  parseListenAddress,
+} from '../composition/config/listenAddress.ts';
+import { readStoreAddress, readUpstreamAddress } from '../composition/config/readConfig.ts';
+import type { HoldingsConfig, ServeConfig } from '../composition/config/serveConfig.ts';
+import type { FarSettings } from '../composition/farServices.ts';
+import type { ServeSettings } from '../composition/serveStore.ts';
+import { NarthexError } from '../errors.ts';
+import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
+import { CACHE_NIXOS_ORG_KEY, parsePublicKeys, SecretKey } from '../signature.ts';
+import { UploadTokens } from '../uploadTokens.ts';
+import type { CommandContext, OptionValues } from './command.ts';
+import { COMMAND_LINE_FILES, readConfigFile } from './configFile.ts';
+import { count, oneOf, storeOf, text, texts, wrongOption } from './options.ts';
+
+/** Where it listens when nobody says. */
+export const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 8080 };
+
+const MILLISECONDS = 1000;
+
+/** All that is needed to serve. */
+export type CompleteServeSettings = Omit<ServeSettings, 'pathInfoService' | 'pending'> &
+  Omit<FarSettings, 'onFailure'> & { readonly holdings: HoldingsConfig };
+
+/**
+ * Reads the options and the files that they name.
+ * @throws USAGE | KEY_INVALID | CONFIG_INVALID
+ */
+export async function serveSettings(
+  values: OptionValues,
+  context: CommandContext,
+): Promise<CompleteServeSettings> {
+  const file = text(values, 'config');
+  const config: Partial<ServeConfig> = file === undefined ? {} : await readConfigFile(file);
+  const keys = text(values, 'trusted-public-keys');
+  const trustedKeys =
+    keys === undefined ? (config.trustedKeys ?? [CACHE_NIXOS_ORG_KEY]) : parsePublicKeys(keys);
+  const upstreams = [...(config.upstreams ?? [])];
+  for (const address of texts(values, 'upstream')) {
+    const trusted = { trustedKeys };
+    upstreams.push(await readUpstreamAddress(address, '--upstream', COMMAND_LINE_FILES, trusted));
+  }
+  const narUrls = oneOf(values, 'nar-urls', ['narhash', 'infused']);
+  const namedUrls = narUrls === 'infused' ? 'infused' : narUrls && 'narHash';
+  const tokens = (await tokensOf(values)) ?? config.uploadTokens?.value;
+  const negativeTtl = count(values, 'negative-ttl', 0) ?? config.negativeTtl;
+  const checkSignatures =
+    values['require-signatures'] === true || config.requireSignatures === true;
+  return {
+    ...(listenOf(values) ?? config.listen ?? DEFAULT_LISTEN),
+    holdings: holdingsOf(values, context, config),
+    upstreams,
+    waitForClosure: values['wait-for-closure'] === true || config.waitForClosure,
+    negativeTtlMs: negativeTtl === undefined ? undefined : negativeTtl * MILLISECONDS,
+    compression: oneOf(values, 'compression', ['none', 'zstd']) ?? config.compression ?? 'none',
+    priority: count(values, 'priority', 0) ?? config.priority,
+    narUrls: namedUrls ?? config.narUrls ?? 'narHash',
+    secretKey: (await secretKeyOf(values)) ?? config.secretKey?.value,
+    uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
+  };
+}
+
+/** The store of the command line, else what the file says, else the default one. */
+function holdingsOf(
+  values: OptionValues,
+  context: CommandContext,
+  { holdings }: Partial<ServeConfig>,
+): HoldingsConfig {
+  const given = text(values, 'store');
+  if (given !== undefined && given !== '') {
+    return readStoreAddress(given, '--store', COMMAND_LINE_FILES);
+  }
+  if (given === undefined && holdings !== undefined) return holdings;
+  return { type: 'lmdb', path: storeOf(values, context), readOnly: false };
+}
+
+/** The key of the file that is named, if one is. @throws USAGE | KEY_INVALID */
+async function secretKeyOf(values: OptionValues): Promise<SecretKey | undefined> {
+  const content = await contentOf(values, 'secret-key-file');
+  return content === undefined ? undefined : SecretKey.parse(content.trim());
+}
+
+/** The tokens of the file that is named, if one is. @throws USAGE | KEY_INVALID */
+async function tokensOf(values: OptionValues): Promise<UploadTokens | undefined> {
+  const content = await contentOf(values, 'upload-token-file');
+  return content === undefined ? undefined : UploadTokens.parse(content);
+}
+
+/** What the file holds that an option names. @throws USAGE */
+async function contentOf(values: OptionValues, option: string): Promise<string | undefined> {
+  const file = text(values, option);
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { message } = error instanceof Error ? error : { message: String(error) };
+    const facts = { option, actual: file };
+    throw new NarthexError('USAGE', `--${option} cannot be read: ${message}`, facts);
+  }
+}
+
+/** @throws USAGE */
+function listenOf(values: OptionValues): ListenAddress | undefined {
+  const given = text(values, 'listen');
+  const address = given === undefined ? undefined : parseListenAddress(given);
+  if (given !== undefined && address === undefined) {
+    throw wrongOption('listen', LISTEN_FORM, given);
+  }
+  return address;
+}

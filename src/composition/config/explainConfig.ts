@@ -1,0 +1,139 @@
+/** What would be built of a configuration, for people and as data. Secrets are told by the names of their files. */
+import type { PublicKey } from '../../signature.ts';
+import type { HoldingsConfig, ServeConfig } from './serveConfig.ts';
+import {
+  type HierarchyConfig,
+  type Reference,
+  ROOT,
+  referencesOf,
+  SERVICE_KINDS,
+  type ServiceConfig,
+  type ServiceKind,
+  type UpstreamConfig,
+} from './serviceConfig.ts';
+import { withoutPassword } from './urls.ts';
+
+/** A thing that would be made, and what it would be made of. */
+export interface ExplainedPart {
+  /** What it is, in a line. */
+  readonly text: string;
+  readonly parts: readonly ExplainedPart[];
+}
+
+/** Everything that would be made, and the settings beside it. */
+export function explainConfig(config: ServeConfig): ExplainedPart[] {
+  const settings: [string, string | number | boolean | undefined][] = [
+    ['listen at', config.listen && `${config.listen.host}:${config.listen.port}`],
+    ['sign with the key of', config.secretKey?.path],
+    ['take uploads with the tokens of', config.uploadTokens?.path],
+    ['uploads need a signature', config.requireSignatures],
+    ['form of NARs', config.compression],
+    ['names of NARs', config.narUrls],
+    ['priority', config.priority],
+    ['wait for the closure', config.waitForClosure],
+    ['absences are remembered, in seconds', config.negativeTtl],
+  ];
+  return [
+    ...settings.flatMap(([name, value]) =>
+      value === undefined ? [] : [leaf(`${name}: ${value}`)],
+    ),
+    ...explainHoldings(config.holdings),
+    ...(config.upstreams.length === 0
+      ? []
+      : [{ text: 'filled from', parts: config.upstreams.map((one) => leaf(upstreamText(one))) }]),
+  ];
+}
+
+/** Parts below each other, indented. */
+export function explainedLines(parts: readonly ExplainedPart[], indent = ''): string[] {
+  return parts.flatMap(({ text, parts: below }) => [
+    indent + text,
+    ...explainedLines(below, `${indent}  `),
+  ]);
+}
+
+function explainHoldings(config: HoldingsConfig | undefined): ExplainedPart[] {
+  if (config === undefined) return [leaf('store: the one that the command line names')];
+  if (config.type !== 'hierarchy') return [leaf(`store: ${ownText(config)}`)];
+  const { hierarchy } = config;
+  const used = new Set<string>();
+  const roots = SERVICE_KINDS.map((kind) =>
+    explainService(hierarchy, kind, { name: ROOT, place: { key: '' } }, used),
+  );
+  const unused = SERVICE_KINDS.flatMap((kind) =>
+    [...hierarchy[kind].keys()].map((name) => `${kind}.${name}`).filter((one) => !used.has(one)),
+  );
+  return unused.length === 0
+    ? roots
+    : [...roots, { text: 'not used, and not made', parts: unused.map(leaf) }];
+}
+
+function explainService(
+  hierarchy: HierarchyConfig,
+  kind: ServiceKind,
+  { name }: Reference,
+  used: Set<string>,
+): ExplainedPart {
+  const full = `${kind}.${withoutPassword(name)}`;
+  const config = hierarchy[kind].get(name)?.config;
+  if (config === undefined) return leaf(full);
+  if (used.has(full)) return leaf(`${full}, as above`);
+  used.add(full);
+  const parts = referencesOf(kind, config).map((outgoing) =>
+    explainService(hierarchy, outgoing.kind, outgoing.reference, used),
+  );
+  return { text: `${full}: ${ownText(config)}`, parts };
+}
+
+function upstreamText(config: UpstreamConfig): string {
+  return config.type === 'grpc' ? ownText(config) : sourceText(config);
+}
+
+function sourceText({
+  baseUrls,
+  trustedKeys,
+  checkSignatures,
+  netrc,
+}: Extract<UpstreamConfig, { type: 'nix' }>): string {
+  const trust = checkSignatures ? `signed by ${keyNames(trustedKeys)}` : 'unsigned ones too';
+  const passwords = netrc === undefined ? '' : `, passwords from ${netrc.path}`;
+  return `nix, ${baseUrls.map(withoutPassword).join(' ')}, ${trust}${passwords}`;
+}
+
+/** What a service is by itself, without what it refers to. */
+function ownText(config: ServiceConfig): string {
+  switch (config.type) {
+    case 'memory':
+      return 'memory, gone with the process';
+    case 'lmdb':
+      return `lmdb, ${config.path}${config.readOnly ? ', for reading' : ''}`;
+    case 'grpc': {
+      const token = config.token === undefined ? '' : `, with the token of ${config.token.path}`;
+      const trust =
+        'trust' in config
+          ? `, ${config.trust === 'peer' ? 'believed' : `signed by ${keyNames(config.trust)}`}`
+          : '';
+      return `grpc, ${withoutPassword(config.url)}${trust}${token}`;
+    }
+    case 'cache':
+      return 'cache, near before far';
+    case 'lru':
+      return `lru, up to ${config.maximum}`;
+    case 'priority':
+      return 'priority, the first that has it';
+    case 'readonly':
+      return 'readonly';
+    case 'signing':
+      return `signing with ${config.secretKey.value.name} on the way ${config.when}`;
+    case 'nix':
+      return `${sourceText(config)}, frankenbuild ${config.frankenbuild}`;
+  }
+}
+
+function keyNames(keys: readonly PublicKey[]): string {
+  return keys.length === 0 ? 'nobody' : keys.map(({ name }) => name).join(', ');
+}
+
+function leaf(text: string): ExplainedPart {
+  return { text, parts: [] };
+}

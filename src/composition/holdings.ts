@@ -1,0 +1,45 @@
+/** What is served, and filled: an embedded store, or services put together. */
+import type { BlobService, ServiceOptions } from '../castore/blobService.ts';
+import type { DirectoryService } from '../castore/directoryService.ts';
+import type { Node } from '../castore/node.ts';
+import type { Hash } from '../hash.ts';
+import type { ContentByNarHash, UpstreamIngestOptions } from '../ingest/upstreamIngest.ts';
+import type { VariantService } from '../pathinfo/variantService.ts';
+import { WeightedLru } from '../weightedLru.ts';
+
+/** Three services, and which content NARs hold. An embedded store is one. */
+export interface Holdings {
+  readonly blobs: BlobService;
+  readonly directories: DirectoryService;
+  readonly pathInfos: VariantService;
+  /** Where files of its own may lie; without one nothing is spooled. */
+  readonly directory?: string | undefined;
+  /** Content whose NarHash was computed here. */
+  contentByNarHash: ContentByNarHash;
+  recordContent: NonNullable<UpstreamIngestOptions['recordContent']>;
+  /** Finds all NARs; without it URLs of NARs also name a store path. */
+  nodeByNarHash?(
+    narHash: Hash,
+    options?: ServiceOptions,
+  ): Promise<Node | undefined> | Node | undefined;
+}
+
+/** What is known of the NARs of some holdings. */
+export type Nars = Pick<Holdings, 'contentByNarHash' | 'recordContent' | 'directory'>;
+
+type NarContent = Parameters<Holdings['recordContent']>[1];
+
+/** NARs that are remembered in memory, some 200 bytes each. */
+const REMEMBERED_NARS = 100_000;
+
+/** Which content NARs hold, as far as it is remembered in memory. */
+export class NarMemory implements Nars {
+  readonly #contents = new WeightedLru<NarContent>(REMEMBERED_NARS, () => 1);
+
+  readonly contentByNarHash = (narHash: Hash): NarContent | undefined =>
+    this.#contents.get(narHash.toString());
+
+  readonly recordContent = (narHash: Hash, content: NarContent): void => {
+    this.#contents.set(narHash.toString(), content);
+  };
+}
