@@ -70,6 +70,7 @@ export const ERROR_CODES = {
   STORE_INVALID: 'a store is damaged',
   STORE_VERSION: 'a store was written by an incompatible version',
   STORE_FAILED: 'the store could not be read or written',
+  WORKER_FAILED: 'a worker thread ended while it had work',
   RESTORE_FAILED: 'a path could not be written to the file system',
   LISTEN_FAILED: 'a server could not listen at an address',
   OUTPUT_FAILED: 'standard output or standard error could not be written',

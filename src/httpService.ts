@@ -11,6 +11,7 @@ import { ClosureIngest } from './ingest/closureIngest.ts';
 import type { WalkLimits, WalkResult, WantedPath } from './ingest/closureWalk.ts';
 import type { FrankenbuildPolicy } from './ingest/frankenbuild.ts';
 import type { IngestEvent } from './ingest/ingestEvent.ts';
+import type { NarReader } from './ingest/narReading.ts';
 import { openUpstreams, type UpstreamAddress } from './ingest/openUpstreams.ts';
 import { PresenceCheck } from './ingest/presence.ts';
 import {
@@ -58,6 +59,8 @@ export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
   readonly trustedKeys: readonly PublicKey[];
   /** False accepts all; what nobody verified is recorded as such. True by default. */
   readonly checkSignatures?: boolean | undefined;
+  /** Reads NARs: that of a `WorkerPool` does so on other threads. On the calling thread by default. */
+  readonly narReader?: NarReader | undefined;
   /**
    * Finds content by NarHash, so that it is not downloaded again. Only NAR hashes that were
    * computed from the content itself may be in it.
@@ -115,6 +118,7 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
       limits,
       blobService: options.blobService,
       directoryService: options.directoryService,
+      narReader: options.narReader,
       contentByNarHash: options.contentByNarHash,
       recordContent: options.recordContent,
       castoreOf: options.castoreOf,

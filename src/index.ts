@@ -88,6 +88,7 @@ export {
 } from './httpService.ts';
 export type { WalkLimits, WalkResult, WantedPath } from './ingest/closureWalk.ts';
 export { FRANKENBUILD_POLICIES, type FrankenbuildPolicy } from './ingest/frankenbuild.ts';
+export type { NarOutput, NarReader, NarReading, NarRequest } from './ingest/narReading.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { ContentAddress } from './narinfo/contentAddress.ts';
 export { fingerprint } from './narinfo/fingerprint.ts';
@@ -142,3 +143,4 @@ export { Store, type StoreOptions } from './store/store.ts';
 export { parseStorePathQuery, StorePath, type StorePathQuery } from './storePath.ts';
 export { type OpenUpstreamOptions, openUpstream } from './upstream/openUpstream.ts';
 export type { Upstream, UpstreamFile } from './upstream/upstream.ts';
+export { WorkerPool, type WorkerPoolOptions } from './workers/workerPool.ts';

@@ -111,6 +111,27 @@ describe('the packed package', () => {
     expect(Number(names)).toBeGreaterThan(0);
   });
 
+  test('has a script for worker threads that runs', () => {
+    const script = `
+      import { DEFAULT_LIMITS, WorkerPool } from 'narthex';
+      const word = (text) => {
+        const bytes = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8);
+        bytes.writeBigUInt64LE(BigInt(text.length));
+        bytes.write(text, 8);
+        return bytes;
+      };
+      const nar = Buffer.concat(['nix-archive-1', '(', 'type', 'symlink', 'target', '/', ')'].map(word));
+      await using pool = new WorkerPool({ threads: 1, smallNarBytes: 0 });
+      const request = { compression: 'none', limits: DEFAULT_LIMITS };
+      async function* file() { yield nar; }
+      const { narSize } = await pool.narReader.read(request, file(), { async content() {} });
+      const { encoding } = await pool.encoder()(new Uint8Array(1_000_000));
+      console.log(narSize === nar.length, encoding);
+    `;
+    const output = run(process.execPath, ['--input-type=module', '--eval', script], consumer);
+    expect(output.trim()).toBe('true zstd');
+  });
+
   test('has types that say what they should', () => {
     link(join(root, 'node_modules', '@types'), join(consumer, 'node_modules', '@types'));
     const source = [

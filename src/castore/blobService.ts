@@ -133,7 +133,7 @@ export interface ChunkedBlob {
  * The service trusts the digests, which come from the ingest's own hashing.
  */
 export interface ChunkedBlobWriter extends AsyncDisposable {
-  /** Takes the next parts; the bytes belong to the service from now on. */
+  /** Takes the next parts, whose bytes may be reused once the promise has settled. */
   write(parts: readonly (Chunk | ChunkedBlob)[]): Promise<void>;
   /** Everything written is readable afterwards. */
   close(): Promise<void>;

@@ -34,6 +34,50 @@ const GEAR = /* @__PURE__ */ (() => {
   return table;
 })();
 
+/** Finds where chunks end, in bytes that come bit by bit, without looking at any of them twice. */
+export class CutFinder {
+  #hash = 0;
+  /** How much of the chunk was looked at, or need not be. */
+  #seen = CHUNK_MIN_BYTES;
+
+  /**
+   * Looks on, at the first chunk that has no end yet.
+   *
+   * @param bytes memory in which the chunk lies from `start` on, as far as it has come, up to `end`
+   * @returns the length of the chunk, after which the next call is about the one behind it; 0 where its
+   *   end has not come
+   */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    const length = Math.min(end - start, CHUNK_MAX_BYTES);
+    const average = Math.min(length, CHUNK_AVERAGE_BYTES);
+    let hash = this.#hash;
+    let i = this.#seen;
+    for (; i < average; i++) {
+      hash = ((hash << 1) + (GEAR[bytes[start + i] ?? 0] ?? 0)) | 0;
+      if ((hash & MASK_STRICT) === 0) return this.#found(i + 1);
+    }
+    for (; i < length; i++) {
+      hash = ((hash << 1) + (GEAR[bytes[start + i] ?? 0] ?? 0)) | 0;
+      if ((hash & MASK_LAX) === 0) return this.#found(i + 1);
+    }
+    if (length === CHUNK_MAX_BYTES) return this.#found(length);
+    this.#hash = hash;
+    this.#seen = i;
+    return 0;
+  }
+
+  /** The blob has ended: the next call is about the first chunk of another. */
+  reset(): void {
+    this.#hash = 0;
+    this.#seen = CHUNK_MIN_BYTES;
+  }
+
+  #found(length: number): number {
+    this.reset();
+    return length;
+  }
+}
+
 /**
  * Finds where the first chunk of `bytes` ends.
  *
@@ -41,20 +85,7 @@ const GEAR = /* @__PURE__ */ (() => {
  * @returns the length of the first chunk; all of `bytes` when it has no cut and is below the maximum
  */
 export function findChunkEnd(bytes: Uint8Array): number {
-  const end = Math.min(bytes.length, CHUNK_MAX_BYTES);
-  if (end <= CHUNK_MIN_BYTES) return end;
-  const average = Math.min(end, CHUNK_AVERAGE_BYTES);
-  let hash = 0;
-  let i = CHUNK_MIN_BYTES;
-  for (; i < average; i++) {
-    hash = ((hash << 1) + (GEAR[bytes[i] ?? 0] ?? 0)) | 0;
-    if ((hash & MASK_STRICT) === 0) return i + 1;
-  }
-  for (; i < end; i++) {
-    hash = ((hash << 1) + (GEAR[bytes[i] ?? 0] ?? 0)) | 0;
-    if ((hash & MASK_LAX) === 0) return i + 1;
-  }
-  return end;
+  return new CutFinder().find(bytes, 0, bytes.length) || bytes.length;
 }
 
 /**

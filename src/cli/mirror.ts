@@ -48,6 +48,8 @@ export const mirror: Command = {
     '  --allow-unknown',
     '                with reject: let pass what a cache does not have or could not be asked about',
     `  --jobs N      NARs that are brought in at once (default: ${DEFAULT_NARS_IN_FLIGHT})`,
+    '  --threads N   threads that decompress, check and compress (default: one for each processor);',
+    '                with 0 the program has only one',
     STORE_HELP,
     '  --json        one line of JSON for each event',
     '',
@@ -64,6 +66,7 @@ export const mirror: Command = {
     frankenbuild: { type: 'string' },
     'allow-unknown': { type: 'boolean' },
     jobs: { type: 'string' },
+    threads: { type: 'string' },
   },
 
   async run(context, values, positionals) {
@@ -78,6 +81,7 @@ export const mirror: Command = {
       checkSignatures: values['no-check-sigs'] !== true,
       frankenbuild,
       allowUnknown: values['allow-unknown'] === true,
+      threads: count(values, 'threads', 0),
       walkLimits: jobs === undefined ? {} : { narsInFlight: jobs },
       netrc: await netrcOf(values),
     });

@@ -2,6 +2,7 @@
 import { NixHTTPPathInfoService, type NixHTTPPathInfoServiceOptions } from '../httpService.ts';
 import { openUpstreams } from '../ingest/openUpstreams.ts';
 import type { Store } from '../store/store.ts';
+import { WorkerPool } from '../workers/workerPool.ts';
 import { DEFAULT_SUBSTITUTER } from './defaults.ts';
 import { openStore } from './openStore.ts';
 
@@ -20,6 +21,8 @@ export type MirrorSettings = Pick<
   readonly storeDirectory: string;
   /** URLs, directories or zip files; the default substituter when there is none. */
   readonly from: readonly string[];
+  /** Threads that read NARs and compress; as many as there are processors by default. */
+  readonly threads?: number | undefined;
 };
 
 /** What is open; disposing of it closes the store, too. */
@@ -35,19 +38,22 @@ export interface MirrorStore extends AsyncDisposable {
  * @throws STORE_VERSION | STORE_INVALID | STORE_FAILED
  */
 export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorStore> {
-  const { storeDirectory, from, ...others } = settings;
+  const { storeDirectory, from, threads, ...others } = settings;
   await using opened = new AsyncDisposableStack();
   const addresses = from.length > 0 ? from : [DEFAULT_SUBSTITUTER];
   const baseUrl = await openUpstreams(addresses, others);
   // the service closes those that it has used, and closing them twice does no harm
   for (const upstream of baseUrl) opened.use(upstream);
-  const store = opened.use(await openStore(storeDirectory));
+  // the last to be closed: what is open may still need them
+  const workers = opened.use(new WorkerPool({ threads }));
+  const store = opened.use(await openStore(storeDirectory, { encoder: workers.encoder() }));
   const upstreams = opened.use(
     new NixHTTPPathInfoService({
       ...others,
       baseUrl,
       blobService: store.blobs,
       directoryService: store.directories,
+      narReader: workers.narReader,
       pathInfoService: store.pathInfos,
       findings: store.findings,
       contentByNarHash: (narHash) => store.contentByNarHash(narHash),

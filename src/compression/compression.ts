@@ -66,7 +66,12 @@ export async function* decompress(
     for await (const piece of decoders[compression].decode(input, limits)) {
       signal?.throwIfAborted();
       outputBytes += piece.length;
-      if (outputBytes > maxOutputBytes) throw outputLimitExceeded(input, maxOutputBytes);
+      if (outputBytes > maxOutputBytes) {
+        // what is wrong before the limit is for the consumer to see first, whatever pieces there are
+        const allowed = piece.subarray(0, piece.length - (outputBytes - maxOutputBytes));
+        if (allowed.length > 0) yield allowed;
+        throw outputLimitExceeded(input, maxOutputBytes);
+      }
       if (piece.length > 0) yield piece;
       if (outputBytes >= breatheAt) {
         breatheAt = outputBytes + BREATHE_BYTES;

@@ -1,64 +1,67 @@
 /**
- * The synchronous core of the ingest: what a NAR parser finds becomes castore content.
+ * The synchronous core of the ingest: what a NAR parser finds becomes castore content, in batches
+ * (`contentBatch.ts`).
  *
- * Content comes out as *parts*, in an order that any store can take as it comes: the chunks of a
- * blob in order, then the blob; each directory after all those below it.
+ * The contents of files are copied once, to where their chunks will lie, and cut there; the batch then
+ * is that memory. Only a chunk that has not ended when its batch is full is copied again, into the next.
  */
 import { EMPTY } from '../bytes.ts';
-import type { Chunk, ChunkedBlob, ChunkRef } from '../castore/blobService.ts';
-import { CHUNK_MIN_BYTES, Chunker } from '../castore/chunker.ts';
+import { CHUNK_MIN_BYTES, CutFinder } from '../castore/chunker.ts';
 import { Digest, DigestHasher } from '../castore/digest.ts';
 import { Directory, type DirectoryEntry } from '../castore/directory.ts';
 import { FileNode, type Node, SymlinkNode } from '../castore/node.ts';
 import type { NarHandler } from '../nar/parser.ts';
+import { type ContentBatch, PartKind, RecordWriter } from './contentBatch.ts';
 
-/** A directory, after all those it refers to. */
-export interface DirectoryPart {
-  readonly type: 'directory';
-  readonly directory: Directory;
-}
+/** How many bytes of content a batch has at most; a chunk has a quarter of it. */
+const BATCH_BYTES = 1024 * 1024;
 
-/** A piece of castore content. */
-export type ContentPart = Chunk | ChunkedBlob | DirectoryPart;
+const EMPTY_BLOB = Digest.of(EMPTY);
 
-/** What a part takes besides its content, roughly: its objects and digests. */
-const PART_OVERHEAD_BYTES = 256;
-
-const EMPTY_BLOB: ChunkedBlob = { type: 'blob', digest: Digest.of(EMPTY), size: 0, chunks: [] };
-
-/** Takes one file's bytes and gives out its chunks and its blob. */
-interface FileSink {
-  push(bytes: Uint8Array): void;
-  finish(): ChunkedBlob;
+/** A file that is being read. */
+interface OpenFile {
+  readonly name: Uint8Array;
+  readonly sizeBytes: number;
+  readonly executable: boolean;
+  /** Of the whole; one too small to be cut is its only chunk and is hashed once. */
+  readonly hasher: DigestHasher | undefined;
 }
 
 /** Builds the castore content of one NAR. */
 export class CastoreBuilder implements NarHandler {
-  #parts: ContentPart[] = [];
-  #pendingBytes = 0;
   readonly #open: { name: Uint8Array; entries: DirectoryEntry[] }[] = [];
-  #file: { name: Uint8Array; executable: boolean; sink: FileSink } | undefined;
+  readonly #cuts = new CutFinder();
+  readonly #records = new RecordWriter();
+  readonly #blockBytes: number;
+  #block: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** Up to here the block's content has its records; behind it lies the chunk that has not ended. */
+  #start = 0;
+  #end = 0;
+  #full: ContentBatch[] = [];
+  #file: OpenFile | undefined;
   #root: Node | undefined;
+
+  /** @param narSizeBytes about how long the NAR is, where that is known: small ones take little memory */
+  constructor(narSizeBytes: number = Number.POSITIVE_INFINITY) {
+    this.#blockBytes = Math.min(BATCH_BYTES, narSizeBytes);
+  }
 
   /** The root node, once the NAR is complete. */
   get root(): Node | undefined {
     return this.#root;
   }
 
-  /**
-   * How many bytes the parts take that wait to be taken, roughly. Chunks are not all of it: a NAR may
-   * consist of millions of small directories and files.
-   */
-  get pendingBytes(): number {
-    return this.#pendingBytes;
+  /** Hands out the batches that are full. */
+  takeFull(): ContentBatch[] {
+    const batches = this.#full;
+    this.#full = [];
+    return batches;
   }
 
-  /** Hands out the parts that are finished and not yet taken. */
-  take(): ContentPart[] {
-    const parts = this.#parts;
-    this.#parts = [];
-    this.#pendingBytes = 0;
-    return parts;
+  /** Hands out all that is finished and was not handed out. */
+  take(): ContentBatch[] {
+    this.#turnOver(0);
+    return this.takeFull();
   }
 
   startDirectory(name: Uint8Array): void {
@@ -69,37 +72,86 @@ export class CastoreBuilder implements NarHandler {
     const closed = this.#open.pop();
     if (closed === undefined) throw new TypeError('endDirectory without startDirectory');
     const directory = new Directory(closed.entries);
-    this.#emit({ type: 'directory', directory }, directory.encode().length);
+    const encoded = directory.encode();
+    if (this.#end + encoded.length > this.#block.length) this.#turnOver(encoded.length);
+    this.#block.set(encoded, this.#end);
+    this.#end += encoded.length;
+    this.#finish(PartKind.directory, encoded.length, directory.digest);
     this.#add(closed.name, directory.node);
   }
 
   startFile(name: Uint8Array, sizeBytes: number, executable: boolean): void {
-    const emit = (digest: Digest, bytes: Uint8Array) =>
-      this.#emit({ type: 'chunk', digest, bytes }, bytes.length);
-    const sink = sizeBytes <= CHUNK_MIN_BYTES ? wholeFile(sizeBytes, emit) : chunkedFile(emit);
-    this.#file = { name, executable, sink };
+    const hasher = sizeBytes > CHUNK_MIN_BYTES ? new DigestHasher() : undefined;
+    this.#file = { name, sizeBytes, executable, hasher };
   }
 
   fileData(bytes: Uint8Array): void {
-    this.#file?.sink.push(bytes);
+    const file = this.#openFile();
+    file.hasher?.update(bytes);
+    for (let taken = 0; taken < bytes.length; ) {
+      if (this.#end === this.#block.length) this.#turnOver(1);
+      const piece = bytes.subarray(taken, taken + this.#block.length - this.#end);
+      this.#block.set(piece, this.#end);
+      this.#end += piece.length;
+      taken += piece.length;
+      if (file.hasher !== undefined) this.#cut();
+    }
   }
 
   endFile(): void {
-    const file = this.#file;
-    if (file === undefined) throw new TypeError('endFile without startFile');
+    const { name, sizeBytes, executable, hasher } = this.#openFile();
     this.#file = undefined;
-    const blob = file.sink.finish();
-    this.#emit(blob, 0);
-    this.#add(file.name, new FileNode(blob.digest, blob.size, file.executable));
+    this.#cuts.reset();
+    const rest = this.#end - this.#start;
+    let last = EMPTY_BLOB;
+    if (rest > 0) {
+      last = Digest.of(this.#block.subarray(this.#start, this.#end));
+      this.#finish(PartKind.chunk, rest, last);
+    }
+    const digest = hasher?.finish() ?? last;
+    this.#finish(PartKind.blob, 0, digest);
+    this.#add(name, new FileNode(digest, sizeBytes, executable));
   }
 
   symlink(name: Uint8Array, target: Uint8Array): void {
     this.#add(name, new SymlinkNode(target));
   }
 
-  #emit(part: ContentPart, contentBytes: number): void {
-    this.#parts.push(part);
-    this.#pendingBytes += PART_OVERHEAD_BYTES + contentBytes;
+  #openFile(): OpenFile {
+    if (this.#file === undefined) throw new TypeError('a file is not open');
+    return this.#file;
+  }
+
+  #cut(): void {
+    for (;;) {
+      const length = this.#cuts.find(this.#block, this.#start, this.#end);
+      if (length === 0) return;
+      const chunk = this.#block.subarray(this.#start, this.#start + length);
+      this.#finish(PartKind.chunk, length, Digest.of(chunk));
+    }
+  }
+
+  /** Records the part that ends the finished content. */
+  #finish(kind: PartKind, length: number, digest: Digest): void {
+    this.#records.add(kind, length, digest);
+    this.#start += length;
+    if (this.#records.isFull) this.#turnOver(0);
+  }
+
+  /** Begins another block, with room for `moreBytes`; the one there is becomes a batch. */
+  #turnOver(moreBytes: number): void {
+    const open = this.#block.subarray(this.#start, this.#end);
+    const records = this.#records.take();
+    if (records.length > 0) {
+      this.#full.push({ bytes: this.#block.subarray(0, this.#start), records });
+    }
+    const needed = open.length + moreBytes;
+    const blockBytes = needed > 0 ? Math.max(this.#blockBytes, needed) : 0;
+    // not cleared: it is written before it is read
+    this.#block = new Uint8Array(Buffer.allocUnsafeSlow(blockBytes).buffer);
+    this.#block.set(open);
+    this.#start = 0;
+    this.#end = open.length;
   }
 
   #add(name: Uint8Array, node: Node): void {
@@ -107,46 +159,4 @@ export class CastoreBuilder implements NarHandler {
     if (parent === undefined) this.#root = node;
     else parent.entries.push({ name, node });
   }
-}
-
-type EmitChunk = (digest: Digest, bytes: Uint8Array) => void;
-
-/** A file too small to be cut: its only chunk is the blob itself, so it is hashed once. */
-function wholeFile(sizeBytes: number, emit: EmitChunk): FileSink {
-  const content = new Uint8Array(sizeBytes);
-  let length = 0;
-  return {
-    push(bytes) {
-      content.set(bytes, length);
-      length += bytes.length;
-    },
-    finish() {
-      if (sizeBytes === 0) return EMPTY_BLOB;
-      const digest = Digest.of(content);
-      emit(digest, content);
-      return { type: 'blob', digest, size: sizeBytes, chunks: [{ digest, size: sizeBytes }] };
-    },
-  };
-}
-
-function chunkedFile(emit: EmitChunk): FileSink {
-  const hasher = new DigestHasher();
-  const chunks: ChunkRef[] = [];
-  let size = 0;
-  const chunker = new Chunker((bytes) => {
-    const digest = Digest.of(bytes);
-    chunks.push({ digest, size: bytes.length });
-    emit(digest, bytes);
-  });
-  return {
-    push(bytes) {
-      size += bytes.length;
-      hasher.update(bytes);
-      chunker.push(bytes);
-    },
-    finish() {
-      chunker.finish();
-      return { type: 'blob', digest: hasher.finish(), size, chunks };
-    },
-  };
 }

@@ -7,7 +7,7 @@ import type {
 } from '../castore/blobService.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import { NarthexError } from '../errors.ts';
-import type { ContentPart } from './castoreBuilder.ts';
+import type { ContentPart } from './contentBatch.ts';
 
 /** Takes the parts of one NAR. Disposing of it before `close` has settled abandons what is open. */
 export interface ContentSink extends AsyncDisposable {

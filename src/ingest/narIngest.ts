@@ -1,25 +1,30 @@
 /**
- * The ingest of one NAR, from the bytes that an upstream sends to castore content, as one pipeline:
+ * The ingest of one NAR, from the bytes that an upstream sends to castore content:
  *
- *     download → count, FileHash → decompress → NarHash → parse → chunk, hash → content sink
+ *     download → count → read (`narReading.ts`, here or on another thread) → content sink
+ *              → compare with all that the narinfo says → close the sink
  *
  * Nothing refers to the content before all checks have passed.
  */
+
+import { releaseBytes } from '../bytes.ts';
 import type { BlobService } from '../castore/blobService.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import type { Node } from '../castore/node.ts';
-import { decompress, parseCompression } from '../compression/compression.ts';
+import { parseCompression } from '../compression/compression.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
-import { createStreamingHash, Hash } from '../hash.ts';
+import { Hash } from '../hash.ts';
 import { checkLimit, DEFAULT_LIMITS, type Limits } from '../limits.ts';
-import { NarParser } from '../nar/parser.ts';
 import type { NarInfo } from '../narinfo/narinfo.ts';
-import { CastoreBuilder } from './castoreBuilder.ts';
-import { contentAddressHasher, teeHandler } from './contentAddressHash.ts';
-import { openContentSink } from './contentSink.ts';
-
-/** How many bytes of chunks are gathered before they are handed on. */
-const BATCH_BYTES = 1024 * 1024;
+import { ContentBatchReader } from './contentBatch.ts';
+import { type ContentSink, openContentSink } from './contentSink.ts';
+import {
+  INLINE_NAR_READER,
+  type NarOutput,
+  type NarReader,
+  type NarReading,
+  rootOf,
+} from './narReading.ts';
 
 /**
  * How long a file may be whose FileSize is not told: a compressor that cannot compress adds little,
@@ -35,6 +40,8 @@ export interface NarIngestOptions {
   readonly directoryService: DirectoryService;
   readonly limits?: Limits | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Reads the NAR; on the calling thread by default. */
+  readonly reader?: NarReader | undefined;
   /** Told how many bytes of NAR have come since the last call. */
   readonly onProgress?: ((narBytes: number) => void) | undefined;
   /**
@@ -71,49 +78,61 @@ async function runPipeline(
   download: AsyncIterable<Uint8Array>,
   options: NarIngestOptions,
 ): Promise<Node> {
-  const { signal, limits = DEFAULT_LIMITS } = options;
-  const { storePath, narHash, narSize, ca } = narInfo;
-  await using file = new MeasuredFile(narInfo, download);
+  const { signal, limits = DEFAULT_LIMITS, reader = INLINE_NAR_READER } = options;
+  const { storePath, narSize, fileHash, ca } = narInfo;
+  await using file = new CountedFile(narInfo, download);
   checkLimit(limits, 'narBytes', narSize, { storePath: storePath.absolute });
-  const nar = decompress(parseCompression(narInfo.compression), file, {
+  const request = {
+    compression: parseCompression(narInfo.compression),
+    narSize,
+    fileHash: fileHash?.algorithm,
+    contentAddress: ca && { ca: ca.toString(), baseName: storePath.baseName },
     limits,
-    signal,
-    maxOutputBytes: narSize,
-  });
-  const builder = new CastoreBuilder();
-  const caHasher = ca && contentAddressHasher(ca, storePath, limits);
-  const handler = caHasher ? teeHandler(builder, caHasher.handler) : builder;
-  const parser = new NarParser(handler, { limits, narSizeBytes: narSize });
-  const hasher = createStreamingHash('sha256');
+  };
+  signal?.throwIfAborted();
   await using sink = openContentSink(options.blobService, options.directoryService, { signal });
-
-  for await (const bytes of nar) {
-    signal?.throwIfAborted();
-    // under way while the piece is hashed and parsed
-    const tapped = options.tap?.(bytes);
-    hasher.update(bytes);
-    caHasher?.nar(bytes);
-    parser.push(bytes);
-    options.onProgress?.(bytes.length);
-    await tapped;
-    if (builder.pendingBytes >= BATCH_BYTES) await sink.write(builder.take());
-  }
-  parser.end();
-  file.check();
-  const actual = Hash.of('sha256', hasher.digest());
-  if (!actual.equals(narHash)) {
-    throw mismatch(narInfo, 'NAR_HASH_MISMATCH', 'the NAR', narHash, actual);
-  }
-  if (caHasher && ca) {
-    const actualCa = caHasher.finish();
-    if (!actualCa.equals(ca.hash)) {
-      throw mismatch(narInfo, 'CONTENT_ADDRESS_MISMATCH', 'its content', ca.hash, actualCa);
-    }
-  }
-  if (builder.root === undefined) throw new TypeError('a complete NAR has a root');
-  await sink.write(builder.take());
+  const reading = await reader.read(request, file, outputInto(sink, options), signal);
+  file.checkSize();
+  checkReading(reading, narInfo);
   await sink.close();
-  return builder.root;
+  return rootOf(reading);
+}
+
+/** What a reader gives goes into the sink, and to those who watch. */
+export function outputInto(
+  sink: ContentSink,
+  { onProgress, tap }: Pick<NarIngestOptions, 'onProgress' | 'tap'> = {},
+): NarOutput {
+  const batches = new ContentBatchReader();
+  return {
+    async content(batch) {
+      await sink.write(batches.parts(batch));
+      releaseBytes(batch.bytes);
+    },
+    ...(onProgress && { progress: onProgress }),
+    ...(tap && { tap }),
+  };
+}
+
+/** @throws FILE_HASH_MISMATCH | NAR_HASH_MISMATCH | CONTENT_ADDRESS_MISMATCH */
+function checkReading(reading: NarReading, narInfo: NarInfo): void {
+  const { fileHash, narHash, ca } = narInfo;
+  const check = (
+    code: Parameters<typeof mismatch>[1],
+    what: string,
+    expected: Hash,
+    digest: Uint8Array,
+  ) => {
+    const actual = Hash.of(expected.algorithm, digest);
+    if (!actual.equals(expected)) throw mismatch(narInfo, code, what, expected, actual);
+  };
+  if (fileHash !== undefined && reading.fileHash !== undefined) {
+    check('FILE_HASH_MISMATCH', 'the downloaded file', fileHash, reading.fileHash);
+  }
+  check('NAR_HASH_MISMATCH', 'the NAR', narHash, reading.narHash);
+  if (ca === undefined || reading.contentAddress === undefined) return;
+  if (reading.contentAddress instanceof NarthexError) throw reading.contentAddress;
+  check('CONTENT_ADDRESS_MISMATCH', 'its content', ca.hash, reading.contentAddress);
 }
 
 /** Says of which store path an error is that only knows bytes. */
@@ -157,14 +176,12 @@ function mismatch(
 }
 
 /**
- * Passes a download on, counting and hashing it as far as the narinfo speaks of the file. Leaving it
- * reaches the download at once, also while it is waited for or before it was begun: a generator would
- * do neither.
+ * Passes a download on, counting it as far as the narinfo speaks of its size. Leaving it reaches the
+ * download at once, also while it is waited for or before it was begun: a generator would do neither.
  */
-class MeasuredFile implements AsyncIterable<Uint8Array>, AsyncDisposable {
+class CountedFile implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #narInfo: NarInfo;
   readonly #download: AsyncIterator<Uint8Array>;
-  readonly #hasher;
   readonly #maxBytes: number;
   #length = 0;
   #ended = false;
@@ -172,7 +189,6 @@ class MeasuredFile implements AsyncIterable<Uint8Array>, AsyncDisposable {
   constructor(narInfo: NarInfo, download: AsyncIterable<Uint8Array>) {
     this.#narInfo = narInfo;
     this.#download = download[Symbol.asyncIterator]();
-    this.#hasher = narInfo.fileHash && createStreamingHash(narInfo.fileHash.algorithm);
     this.#maxBytes = narInfo.fileSize ?? longestFileBytes(narInfo.narSize);
   }
 
@@ -191,15 +207,10 @@ class MeasuredFile implements AsyncIterable<Uint8Array>, AsyncDisposable {
     await this.#leave().catch(() => {});
   }
 
-  /** @throws FILE_SIZE_MISMATCH | FILE_HASH_MISMATCH */
-  check(): void {
-    const { fileSize, fileHash } = this.#narInfo;
+  /** @throws FILE_SIZE_MISMATCH */
+  checkSize(): void {
+    const { fileSize } = this.#narInfo;
     if (fileSize !== undefined && this.#length !== fileSize) throw this.#sizeMismatch(fileSize);
-    if (fileHash === undefined || this.#hasher === undefined) return;
-    const actual = Hash.of(fileHash.algorithm, this.#hasher.digest());
-    if (!actual.equals(fileHash)) {
-      throw mismatch(this.#narInfo, 'FILE_HASH_MISMATCH', 'the downloaded file', fileHash, actual);
-    }
   }
 
   /** @throws FILE_SIZE_MISMATCH | LIMIT_EXCEEDED as soon as there is more than there may be */
@@ -211,7 +222,6 @@ class MeasuredFile implements AsyncIterable<Uint8Array>, AsyncDisposable {
     }
     this.#length += result.value.length;
     if (this.#length > this.#maxBytes) throw this.#tooLong();
-    this.#hasher?.update(result.value);
     return result;
   }
 

@@ -9,9 +9,9 @@
 import type { BlobService } from '../castore/blobService.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import { equalNodes, type Node } from '../castore/node.ts';
-import { type Compression, decompress } from '../compression/compression.ts';
+import type { Compression } from '../compression/compression.ts';
 import { NarthexError } from '../errors.ts';
-import { createStreamingHash, Hash } from '../hash.ts';
+import { Hash } from '../hash.ts';
 import type { Limits } from '../limits.ts';
 import { NarParser } from '../nar/parser.ts';
 import { isStorePathOf } from '../narinfo/contentAddress.ts';
@@ -24,13 +24,11 @@ import { UnresolvedPathInfo } from '../pathinfo/unresolvedPathInfo.ts';
 import { measureNar } from '../render/measureNar.ts';
 import { renderNar } from '../render/renderNar.ts';
 import type { StorePath } from '../storePath.ts';
-import { CastoreBuilder } from './castoreBuilder.ts';
 import { contentAddressHasher } from './contentAddressHash.ts';
 import { openContentSink } from './contentSink.ts';
+import { outputInto } from './narIngest.ts';
+import { INLINE_NAR_READER, type NarReader, rootOf } from './narReading.ts';
 import type { ContentByNarHash, KnownContent } from './upstreamIngest.ts';
-
-/** How many bytes of chunks are gathered before they are handed on. */
-const BATCH_BYTES = 1024 * 1024;
 
 /** What an {@link UploadIntake} is made of. */
 export interface UploadIntakeOptions {
@@ -46,6 +44,8 @@ export interface UploadIntakeOptions {
    */
   readonly trust: TrustPolicy;
   readonly limits: Limits;
+  /** Reads the NARs; on the calling thread by default. */
+  readonly reader?: NarReader | undefined;
 }
 
 /** A NAR that was taken. */
@@ -76,38 +76,29 @@ export class UploadIntake {
     signal?: AbortSignal,
   ): Promise<TakenNar> {
     const { limits, blobService, directoryService, recordContent } = this.#options;
-    const fileHasher = createStreamingHash('sha256');
-    const narHasher = createStreamingHash('sha256');
+    const { reader = INLINE_NAR_READER } = this.#options;
     let fileSize = 0;
-    let narSize = 0;
-    const measured = (async function* () {
+    const counted = (async function* () {
       for await (const bytes of file) {
         fileSize += bytes.length;
-        fileHasher.update(bytes);
         yield bytes;
       }
     })();
-    const builder = new CastoreBuilder();
-    const parser = new NarParser(builder, { limits });
-    await using sink = openContentSink(blobService, directoryService, { signal });
-    const maxOutputBytes = limits.narBytes;
-    for await (const bytes of decompress(compression, measured, {
+    const request = {
+      compression,
+      narSize: undefined,
+      fileHash: 'sha256',
+      contentAddress: undefined,
       limits,
-      signal,
-      maxOutputBytes,
-    })) {
-      narSize += bytes.length;
-      narHasher.update(bytes);
-      parser.push(bytes);
-      if (builder.pendingBytes >= BATCH_BYTES) await sink.write(builder.take());
-    }
-    parser.end();
-    if (builder.root === undefined) throw new TypeError('a complete NAR has a root');
-    await sink.write(builder.take());
+    } as const;
+    await using sink = openContentSink(blobService, directoryService, { signal });
+    const reading = await reader.read(request, counted, outputInto(sink), signal);
     await sink.close();
-    const narHash = Hash.of('sha256', narHasher.digest());
-    recordContent(narHash, { node: builder.root, narSize });
-    return { narHash, narSize, fileHash: Hash.of('sha256', fileHasher.digest()), fileSize };
+    const { narSize, fileHash } = reading;
+    if (fileHash === undefined) throw new TypeError('the hash of the file was asked for');
+    const narHash = Hash.of('sha256', reading.narHash);
+    recordContent(narHash, { node: rootOf(reading), narSize });
+    return { narHash, narSize, fileHash: Hash.of('sha256', fileHash), fileSize };
   }
 
   /**

@@ -19,6 +19,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { type CastoreOf, InfusedNars, type InfusedNarsOptions } from './infusedNars.ts';
 import { NarInfoMemory } from './narInfoMemory.ts';
 import { ingestNar } from './narIngest.ts';
+import type { NarReader } from './narReading.ts';
 import { requireCache, UpstreamSet } from './upstreamSet.ts';
 import { type FoundNarInfo, nameOfWanted, type WantedPath } from './walkItem.ts';
 
@@ -42,6 +43,8 @@ export interface UpstreamIngestOptions {
   readonly limits: Limits;
   readonly blobService: BlobService;
   readonly directoryService: DirectoryService;
+  /** Reads NARs; on the calling thread by default. */
+  readonly narReader?: NarReader | undefined;
   readonly contentByNarHash?: ContentByNarHash | undefined;
   /** Told what a NAR holds, once that is stored. */
   readonly recordContent?: ((narHash: Hash, content: KnownContent) => void) | undefined;
@@ -293,12 +296,13 @@ export class UpstreamIngest implements IngestSource, AsyncDisposable {
   ): Promise<Node> {
     const file = await upstream.file(narInfo.url, { signal });
     if (file === undefined) throw narMissing(upstream, narInfo);
-    const { blobService, directoryService, limits, recordContent } = this.#options;
+    const { blobService, directoryService, limits, narReader, recordContent } = this.#options;
     const node = await ingestNar(narInfo, file.body, {
       blobService,
       directoryService,
       limits,
       signal,
+      reader: narReader,
       onProgress,
       tap: tap && ((bytes) => tap.write(bytes)),
     });

@@ -132,6 +132,8 @@ export class ContentStore {
     raw: Uint8Array,
     compressible: boolean,
   ): Promise<RecordLocation> {
+    // its memory may be another's before it is encoded
+    const size = raw.length;
     const { encoding, bytes } = compressible ? await this.#parts.encode(raw) : rawData(raw);
     // a blob's record holds its chunk list, and is hashed like any other
     const recordDigest = kind === 'blob' ? Digest.of(raw) : digest;
@@ -139,7 +141,7 @@ export class ContentStore {
       kind,
       encoding,
       encodedSize: bytes.length,
-      size: raw.length,
+      size,
       digest: recordDigest,
     };
     try {

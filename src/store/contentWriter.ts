@@ -5,9 +5,9 @@ import { checkNotLost, type PendingContent, type PendingRecord } from './pending
 
 /**
  * Bytes that one writer may have handed over and that are not appended yet: enough to keep several
- * encoders busy.
+ * encoders busy, and little enough for many writers at once.
  */
-const IN_FLIGHT_BYTES = 8 * 1024 * 1024;
+const IN_FLIGHT_BYTES = 2 * 1024 * 1024;
 
 /** What a writer does not do itself. */
 export interface ContentWriterParts {
@@ -54,7 +54,7 @@ export class ContentWriter implements AsyncDisposable {
 
   /**
    * Takes a chunk or directory, which is looked for before it is compressed.
-   * @param raw belongs to the writer from now on
+   * @param raw may be reused once the promise has settled
    * @throws STORE_FAILED this or an earlier record could not be written
    */
   async add(kind: 'chunk' | 'directory', digest: Digest, raw: Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 /** How records are compressed at rest. */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { copyBytes } from '../bytes.ts';
 import type { Encoding } from './packFormat.ts';
 
 /** The zstd level at which chunks lie unless told otherwise: the fastest regular one. */
@@ -19,8 +20,8 @@ export interface EncodedData {
 }
 
 /**
- * Encodes data for rest. Asynchronous, so that the work can move to other threads; the bytes are
- * the encoder's until the promise has settled.
+ * Encodes data for rest. Asynchronous, so that the work can move to other threads; but whatever of `raw`
+ * is needed is copied before it returns, so that its memory can be reused at once.
  */
 export type RecordEncoder = (raw: Uint8Array) => Promise<EncodedData>;
 
@@ -29,18 +30,24 @@ export function rawData(raw: Uint8Array): EncodedData {
   return { encoding: 'raw', bytes: raw };
 }
 
-/** Encodes on the calling thread, as one zstd frame that states its content size. */
+/** Encodes as one zstd frame that states its content size, where that saves something. */
+export function encodeData(raw: Uint8Array, level: number): EncodedData {
+  if (raw.length < COMPRESS_FROM_BYTES) return rawData(raw);
+  const bytes = zstdCompressSync(raw, {
+    // output that fits into one buffer is not copied together
+    chunkSize: raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES,
+    pledgedSrcSize: raw.length,
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
+  const saved = raw.length - bytes.length;
+  return saved * LEAST_SAVING < raw.length ? rawData(raw) : { encoding: 'zstd', bytes };
+}
+
+/** Encodes on the calling thread. */
 export function zstdEncoder(level: number = DEFAULT_COMPRESSION_LEVEL): RecordEncoder {
   return async (raw) => {
-    if (raw.length < COMPRESS_FROM_BYTES) return rawData(raw);
-    const bytes = zstdCompressSync(raw, {
-      // output that fits into one buffer is not copied together
-      chunkSize: raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES,
-      pledgedSrcSize: raw.length,
-      params: { [constants.ZSTD_c_compressionLevel]: level },
-    });
-    const saved = raw.length - bytes.length;
-    return saved * LEAST_SAVING < raw.length ? rawData(raw) : { encoding: 'zstd', bytes };
+    const { encoding, bytes } = encodeData(raw, level);
+    return { encoding, bytes: encoding === 'raw' ? copyBytes(bytes) : bytes };
   };
 }
 

@@ -12,7 +12,7 @@ import { indexPath, packsPath } from './layout.ts';
 import { PackReader } from './packReader.ts';
 import { PackWriter } from './packWriter.ts';
 import { putPathInfo } from './putPathInfo.ts';
-import { DEFAULT_COMPRESSION_LEVEL, zstdEncoder } from './recordEncoding.ts';
+import { type RecordEncoder, zstdEncoder } from './recordEncoding.ts';
 import { RecordReader } from './recordReader.ts';
 import type { NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
@@ -30,8 +30,10 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** Make a store where there is none; true by default, but never for a read-only one. */
   readonly createIfMissing?: boolean;
-  /** The zstd level of what is written, 1 to 19. */
+  /** The zstd level of what is written, 1 to 19, where no {@link encoder} is given. */
   readonly compressionLevel?: number;
+  /** Compresses what is written; on the calling thread by default. */
+  readonly encoder?: RecordEncoder | undefined;
   /** A pack this long gets no more records. */
   readonly packFullBytes?: number;
 }
@@ -63,7 +65,7 @@ export class Store implements AsyncDisposable {
       tables,
       writer: this.#writer,
       reader: new RecordReader(directory, this.#packs, this.#writer),
-      encode: zstdEncoder(options.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL),
+      encode: options.encoder ?? zstdEncoder(options.compressionLevel),
       flush: () => this.#commits.flush(),
     });
     this.#content = content;

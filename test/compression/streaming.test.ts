@@ -209,6 +209,6 @@ describe('none', () => {
     await left.next();
     await expect(left.return()).rejects.toBe(closing);
     const refused = decompress('none', source(), { maxOutputBytes: 5 });
-    await expect(refused.next()).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await expect(Array.fromAsync(refused)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 });

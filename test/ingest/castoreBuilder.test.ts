@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CHUNK_MAX_BYTES, CHUNK_MIN_BYTES } from '../../src/castore/chunker.ts';
-import { CastoreBuilder, type ContentPart } from '../../src/ingest/castoreBuilder.ts';
+import { CastoreBuilder } from '../../src/ingest/castoreBuilder.ts';
+import {
+  type ContentBatch,
+  ContentBatchReader,
+  type ContentPart,
+} from '../../src/ingest/contentBatch.ts';
 import { NarParser } from '../../src/nar/parser.ts';
 import { anyTree } from '../nar/arbitraryTree.ts';
 import {
@@ -20,13 +25,17 @@ import { blake3Hex, independentNode, plainNode } from './independentCastore.ts';
 function build(tree: SyntheticTree, cut: Cut = [65_536], takeEach = false) {
   const builder = new CastoreBuilder();
   const parser = new NarParser(builder);
+  const reader = new ContentBatchReader();
   const parts: ContentPart[] = [];
+  const read = (batches: ContentBatch[]) => {
+    for (const batch of batches) parts.push(...reader.parts(batch));
+  };
   for (const piece of cutBytes(encodeNar(tree), cut)) {
     parser.push(piece);
-    if (takeEach) parts.push(...builder.take());
+    read(takeEach ? builder.take() : builder.takeFull());
   }
   parser.end();
-  parts.push(...builder.take());
+  read(builder.take());
   if (builder.root === undefined) throw new Error('there is no root');
   return { root: plainNode(builder.root), parts };
 }
@@ -174,15 +183,27 @@ describe('CastoreBuilder', () => {
     ]);
   });
 
-  test('parts that wait are counted, also those without contents', () => {
+  test('batches are handed out as they fill, also with parts that have no contents', () => {
     const builder = new CastoreBuilder();
     const parser = new NarParser(builder);
-    const entries = Array.from({ length: 2_000 }, (_, i) => [`${i}`, directory()] as const);
-    parser.push(encodeNar(directory(entries)));
-    expect(builder.pendingBytes).toBeGreaterThan(2_000 * 200);
-    builder.take();
-    expect(builder.pendingBytes).toBe(0);
+    const entries = Array.from({ length: 10_000 }, (_, i) => [`${i}`, directory()] as const);
+    parser.push(encodeNar(directory([...entries, ['~', file(noise(3_000_000))]])));
+    const batches = builder.takeFull();
+    expect(batches.length).toBeGreaterThan(3);
+    for (const { bytes, records } of batches) {
+      expect(bytes.length).toBeLessThanOrEqual(1024 * 1024);
+      expect(records.length).toBeLessThanOrEqual(1024 * 1024);
+    }
+    expect(builder.take()).not.toEqual([]);
     expect(builder.take()).toEqual([]);
+  });
+
+  test('a small NAR takes little memory', () => {
+    const nar = encodeNar(directory({ a: file('a') }));
+    const builder = new CastoreBuilder(nar.length);
+    const parser = new NarParser(builder, { narSizeBytes: nar.length });
+    parser.push(nar);
+    expect(builder.take().map(({ bytes }) => bytes.buffer.byteLength)).toEqual([nar.length]);
   });
 
   test('there is no root before the end', () => {

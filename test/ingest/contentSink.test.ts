@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { BlobService } from '../../src/castore/blobService.ts';
 import type { DirectoryService } from '../../src/castore/directoryService.ts';
 import { CastoreBuilder } from '../../src/ingest/castoreBuilder.ts';
+import { ContentBatchReader } from '../../src/ingest/contentBatch.ts';
 import { openContentSink } from '../../src/ingest/contentSink.ts';
 import { NarParser } from '../../src/nar/parser.ts';
 import { renderNar } from '../../src/render/renderNar.ts';
@@ -32,10 +33,11 @@ async function ingest(
 ) {
   const builder = new CastoreBuilder();
   const parser = new NarParser(builder);
+  const reader = new ContentBatchReader();
   await using sink = openContentSink(blobs, directories);
   for (const piece of cutBytes(encodeNar(tree), cut)) {
     parser.push(piece);
-    await sink.write(builder.take());
+    for (const batch of builder.take()) await sink.write(reader.parts(batch));
   }
   await sink.close();
   if (builder.root === undefined) throw new Error('there is no root');
@@ -96,11 +98,12 @@ describe.each(KINDS)('a content sink over blob services %s', (_, blobService) =>
 test('a blob that is left half written is disposed of', async () => {
   const log: Log = [];
   const builder = new CastoreBuilder();
+  const reader = new ContentBatchReader();
   const nar = encodeNar(file(new Uint8Array(600_000)));
   {
     await using sink = openContentSink(wholeBlobService(log), directoryService(log));
     new NarParser(builder).push(nar.subarray(0, 400_000));
-    await sink.write(builder.take());
+    await sink.write(builder.take().flatMap((batch) => reader.parts(batch)));
     await expect(sink.close()).rejects.toThrow('not complete');
   }
   expect(log).toEqual([

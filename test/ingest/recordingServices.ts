@@ -1,4 +1,5 @@
 /** Blob and directory services in memory that record what is done to them, or fail. */
+import { copyBytes } from '../../src/bytes.ts';
 import type {
   BlobService,
   BlobWriter,
@@ -58,7 +59,7 @@ export function chunkedBlobService(log: Log, failing: Failing = () => undefined)
       async write(parts: readonly (Chunk | ChunkedBlob)[]) {
         await step(log, 'write chunks', failing);
         for (const part of parts) {
-          if (part.type === 'chunk') chunks.push(part.bytes);
+          if (part.type === 'chunk') chunks.push(copyBytes(part.bytes));
           else {
             await putBlob(service, Buffer.concat(chunks));
             chunks = [];
