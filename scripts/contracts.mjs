@@ -27,7 +27,14 @@ function runTests() {
     const args = ['node_modules/vitest/vitest.mjs', 'run', '--reporter=json'];
     const { status } = spawnSync(
       process.execPath,
-      [...args, `--outputFile=${output}`, 'ontracts.test.ts', 'memory', 'test/store/'],
+      [
+        ...args,
+        `--outputFile=${output}`,
+        'ontracts.test.ts',
+        'memory',
+        'test/store/',
+        'test/workers/',
+      ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     /** @type {{ testResults: { assertionResults: AssertionResult[] }[] }} */

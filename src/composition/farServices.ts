@@ -136,6 +136,7 @@ async function openCaches(
       baseUrl: await openUpstreams(baseUrls, access),
       trustedKeys,
       checkSignatures,
+      narReader: store.narReader,
       pathInfoService: store.pathInfos,
       contentByNarHash: (narHash) => store.contentByNarHash(narHash),
       recordContent: (narHash, content) => store.recordContent(narHash, content),

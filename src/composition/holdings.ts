@@ -3,8 +3,10 @@ import type { BlobService, ServiceOptions } from '../castore/blobService.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import type { Node } from '../castore/node.ts';
 import type { Hash } from '../hash.ts';
+import type { NarReader } from '../ingest/narReading.ts';
 import type { ContentByNarHash, UpstreamIngestOptions } from '../ingest/upstreamIngest.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
+import type { Store } from '../store/store.ts';
 import { WeightedLru } from '../weightedLru.ts';
 
 /** Three services, and which content NARs hold. An embedded store is one. */
@@ -14,6 +16,8 @@ export interface Holdings {
   readonly pathInfos: VariantService;
   /** Where files of its own may lie; without one nothing is spooled. */
   readonly directory?: string | undefined;
+  /** Reads NARs that are brought in; on the calling thread by default. */
+  readonly narReader?: NarReader | undefined;
   /** Content whose NarHash was computed here. */
   contentByNarHash: ContentByNarHash;
   recordContent: NonNullable<UpstreamIngestOptions['recordContent']>;
@@ -22,6 +26,26 @@ export interface Holdings {
     narHash: Hash,
     options?: ServiceOptions,
   ): Promise<Node | undefined> | Node | undefined;
+}
+
+/** An embedded store as holdings that something is added to. */
+export function holdingsOf(store: Store): Holdings {
+  return {
+    blobs: store.blobs,
+    directories: store.directories,
+    pathInfos: store.pathInfos,
+    ...narsOf(store),
+    nodeByNarHash: (narHash, options) => store.nodeByNarHash(narHash, options),
+  };
+}
+
+/** The NARs that an embedded store knows. */
+export function narsOf(store: Store): Nars {
+  return {
+    directory: store.directory,
+    contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+    recordContent: (narHash, content) => store.recordContent(narHash, content),
+  };
 }
 
 /** What is known of the NARs of some holdings. */

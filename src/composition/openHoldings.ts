@@ -2,9 +2,11 @@
 import { MemoryBlobService } from '../castore/memoryBlobService.ts';
 import { MemoryDirectoryService } from '../castore/memoryDirectoryService.ts';
 import { MemoryPathInfoService } from '../pathinfo/memoryPathInfoService.ts';
+import { WorkerPool } from '../workers/workerPool.ts';
 import type { HoldingsConfig } from './config/serveConfig.ts';
+import type { LmdbConfig } from './config/serviceConfig.ts';
 import { buildHierarchy } from './hierarchy/buildHierarchy.ts';
-import { type Holdings, NarMemory } from './holdings.ts';
+import { type Holdings, holdingsOf, NarMemory } from './holdings.ts';
 import { openStore } from './openStore.ts';
 
 /** Open holdings; disposing of them closes what was opened. */
@@ -22,24 +24,44 @@ export async function openHoldings(
   { mayWrite }: { readonly mayWrite: boolean },
 ): Promise<OpenHoldings> {
   switch (config.type) {
-    case 'lmdb': {
-      const store = await openStore(config.path, { readOnly: config.readOnly || !mayWrite });
-      return { holdings: store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
-    }
+    case 'lmdb':
+      return await openEmbedded(config, mayWrite);
     case 'memory':
-      return { holdings: inMemory(), async [Symbol.asyncDispose]() {} };
+      return inMemory();
     case 'hierarchy':
       return await buildHierarchy(config.hierarchy);
   }
 }
 
-function inMemory(): Holdings {
-  const { contentByNarHash, recordContent } = new NarMemory();
+async function openEmbedded(
+  { path, readOnly }: LmdbConfig,
+  mayWrite: boolean,
+): Promise<OpenHoldings> {
+  if (readOnly || !mayWrite) {
+    const holdings = await openStore(path, { readOnly: true });
+    return { holdings, [Symbol.asyncDispose]: () => holdings[Symbol.asyncDispose]() };
+  }
+  await using opened = new AsyncDisposableStack();
+  // the last to be closed: the store may still need them
+  const workers = opened.use(new WorkerPool());
+  const store = opened.use(await openStore(path, { encoder: workers.encoder() }));
+  const owned = opened.move();
   return {
+    holdings: { ...holdingsOf(store), narReader: workers.narReader },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function inMemory(): OpenHoldings {
+  const workers = new WorkerPool();
+  const { contentByNarHash, recordContent } = new NarMemory();
+  const holdings = {
+    narReader: workers.narReader,
     blobs: new MemoryBlobService(),
     directories: new MemoryDirectoryService(),
     pathInfos: new MemoryPathInfoService(),
     contentByNarHash,
     recordContent,
   };
+  return { holdings, [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose]() };
 }

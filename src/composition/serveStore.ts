@@ -104,6 +104,7 @@ function intakeOf(store: Holdings, settings: RouteSettings, uploads: UploadSetti
     pathInfoService: settings.pathInfoService ?? store.pathInfos,
     contentByNarHash: (narHash) => store.contentByNarHash(narHash),
     recordContent: (narHash, content) => store.recordContent(narHash, content),
+    reader: store.narReader,
     trust: uploads.trust,
     limits: settings.limits ?? DEFAULT_LIMITS,
   });

@@ -44,6 +44,7 @@ export function encodedRecords({ bytes, lengths }: Joined): EncodedData[] {
   return lengths.map((length) => {
     const start = at;
     at += Math.abs(length);
-    return { encoding: length < 0 ? 'raw' : 'zstd', bytes: bytes.subarray(start, at) };
+    // a frame is never empty; an empty directory is
+    return { encoding: length > 0 ? 'zstd' : 'raw', bytes: bytes.subarray(start, at) };
   });
 }

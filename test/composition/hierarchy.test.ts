@@ -119,7 +119,7 @@ describe('a store before others', () => {
     return directory;
   }
 
-  const before = (far: string, blobFar: string) => `
+  const cacheBefore = (far: string, blobFar: string) => `
     trusted_public_keys = "${fixtureCache.publicKey}"
     [blobservices.root]
     type = "cache"
@@ -139,7 +139,7 @@ describe('a store before others', () => {
     await using near = await temporaryDirectory('hierarchy');
     const other = `lmdb:${far.path}/store?read_only=true`;
     {
-      await using opened = await built(near.path, before(other, other));
+      await using opened = await built(near.path, cacheBefore(other, other));
       await opened.holdings.pathInfos.get(root.digest);
     }
     expect(await pathsIn(`${near.path}/near`)).toEqual(closure);
@@ -151,7 +151,7 @@ describe('a store before others', () => {
     await using store = await Store.open(`${far.path}/store`);
     const server = await serveStore(store, {});
     const peer = `grpc+${server.url}`;
-    const config = before(peer, peer);
+    const config = cacheBefore(peer, peer);
     await using opened = await built(near.path, config);
     await opened.holdings.pathInfos.get(root.digest);
     await server.close();

@@ -11,7 +11,7 @@ function records(): Uint8Array[] {
   const prose = Buffer.from(
     'in the entrance hall one gathers before going further in; '.repeat(9_000),
   );
-  const lengths = [1, 63, 64, 140, 5_000, 100_000, 16, 262_144, 262_144, 262_144, 600_000, 3];
+  const lengths = [0, 1, 63, 64, 140, 5_000, 100_000, 16, 262_144, 262_144, 262_144, 600_000, 3];
   return lengths.flatMap((length) => [
     new Uint8Array(noise(length)),
     new Uint8Array(prose.subarray(0, length)),

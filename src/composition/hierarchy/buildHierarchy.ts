@@ -25,8 +25,7 @@ import {
   type Reference,
   ROOT,
 } from '../config/serviceConfig.ts';
-import type { Holdings, Nars } from '../holdings.ts';
-import { NarMemory } from '../holdings.ts';
+import { type Holdings, NarMemory, type Nars, narsOf } from '../holdings.ts';
 import { castoreOf, castoreOver, copyVerified } from '../peerContent.ts';
 import { CastoreParts } from './castoreParts.ts';
 import { LatePathInfoService } from './latePathInfoService.ts';
@@ -53,6 +52,7 @@ export async function buildHierarchy(config: HierarchyConfig): Promise<BuiltHier
     // one that knows no variants takes no writes either
     pathInfos: isVariantService(root) ? root : new ReadOnlyPathInfoService(root),
     ...(await castore.nars(ROOT)),
+    narReader: parts.workers.narReader,
   };
   const owned = opened.move();
   return { holdings, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -147,7 +147,7 @@ class PathInfoParts {
 
   async #makeNix(config: NixConfig): Promise<PathInfoService> {
     const { baseUrls, netrc, trustedKeys, checkSignatures, frankenbuild, allowUnknown } = config;
-    const { castore, opened } = this.#workshop;
+    const { parts, castore, opened } = this.#workshop;
     const { blobService, directoryService, pathInfoService } = config;
     const access = { netrc: netrc?.value };
     const { contentByNarHash, recordContent } = await castore.nars(blobService.name);
@@ -157,6 +157,7 @@ class PathInfoParts {
       new NixHTTPPathInfoService({
         ...access,
         ...target,
+        narReader: parts.workers.narReader,
         baseUrl,
         trustedKeys,
         checkSignatures,
@@ -178,7 +179,7 @@ class PathInfoParts {
         return await this.#placeOf(ROOT, ROOT, name);
       case 'lmdb': {
         const store = await parts.store(config);
-        return { castore: castoreOf(store), store, nars: narsOfStore(store), source: name };
+        return { castore: castoreOf(store), store, nars: narsOf(store), source: name };
       }
       case 'grpc': {
         const channel = parts.channel(config);
@@ -221,8 +222,4 @@ class PathInfoParts {
 function isSamePlace(one: ContentPlace, other: ContentPlace): boolean {
   if (one.castore === other.castore) return true;
   return one.store !== undefined && one.store === other.store;
-}
-
-function narsOfStore(store: Store): ContentPlace['nars'] {
-  return { recordContent: (narHash, content) => store.recordContent(narHash, content) };
 }

@@ -18,7 +18,7 @@ import { GrpcBlobService } from '../../grpc/castore/grpcBlobService.ts';
 import { GrpcDirectoryService } from '../../grpc/castore/grpcDirectoryService.ts';
 import type { Store } from '../../store/store.ts';
 import type { CastoreConfig, HierarchyConfig, Reference } from '../config/serviceConfig.ts';
-import { NarMemory, type Nars } from '../holdings.ts';
+import { NarMemory, type Nars, narsOf } from '../holdings.ts';
 import { CLOCK, configOf, madeOnce, type OpenParts, referred } from './openParts.ts';
 
 /** Makes blob and directory services, each once. */
@@ -89,12 +89,7 @@ export class CastoreParts {
   nars(name: string): Promise<Nars> {
     return madeOnce(this.#nars, name, async () => {
       const store = await this.storeBehind(name);
-      if (store === undefined) return new NarMemory();
-      return {
-        directory: store.directory,
-        contentByNarHash: (narHash) => store.contentByNarHash(narHash),
-        recordContent: (narHash, content) => store.recordContent(narHash, content),
-      };
+      return store === undefined ? new NarMemory() : narsOf(store);
     });
   }
 

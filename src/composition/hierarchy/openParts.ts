@@ -1,8 +1,9 @@
-/** What services of a hierarchy share: embedded stores and connections to peers, each opened once. */
+/** What services of a hierarchy share: embedded stores, connections to peers and worker threads, each opened once. */
 import { NarthexError } from '../../errors.ts';
 import { excerpt } from '../../excerpt.ts';
 import { type GrpcChannel, openChannel } from '../../grpc/channel.ts';
 import type { Store } from '../../store/store.ts';
+import { WorkerPool } from '../../workers/workerPool.ts';
 import type {
   CastoreConfig,
   GrpcConfig,
@@ -17,6 +18,7 @@ import { openStore } from '../openStore.ts';
 
 /** Opens stores and connections, which are closed with `opened`. */
 export class OpenParts {
+  readonly workers: WorkerPool;
   readonly #config: HierarchyConfig;
   readonly #opened: AsyncDisposableStack;
   readonly #stores = new Map<string, Promise<Store>>();
@@ -25,6 +27,8 @@ export class OpenParts {
   constructor(config: HierarchyConfig, opened: AsyncDisposableStack) {
     this.#config = config;
     this.#opened = opened;
+    // the last to be closed: stores may still need them
+    this.workers = opened.use(new WorkerPool());
   }
 
   /**
@@ -36,7 +40,8 @@ export class OpenParts {
       const readOnly = Object.values(this.#config)
         .flatMap((services) => [...services.values()])
         .every(({ config }) => config.type !== 'lmdb' || config.path !== path || config.readOnly);
-      return this.#opened.use(await openStore(path, { readOnly }));
+      const encoder = this.workers.encoder();
+      return this.#opened.use(await openStore(path, { readOnly, encoder }));
     });
   }
 
