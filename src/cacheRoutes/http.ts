@@ -60,6 +60,11 @@ export function textResponse(
 /** What is not here may be the next moment: that it is not is never to be remembered. */
 export const NOT_REMEMBERED = { 'cache-control': 'no-store' } as const;
 
+/** What a client that finds no room is told to wait. */
+const RETRY_AFTER_SECONDS = '10';
+/** Headers of a 503: a client that comes again later finds room. */
+export const RETRY_LATER = { ...NOT_REMEMBERED, 'retry-after': RETRY_AFTER_SECONDS } as const;
+
 /** 404. */
 export function notFoundResponse(request: CacheRequest): CacheResponse {
   return textResponse(request, 404, 'not found', NOT_REMEMBERED);

@@ -26,11 +26,25 @@ export interface BodiesInFlightOptions {
   readonly stalledForMs?: number | undefined;
 }
 
+/** How the answers under way stand. */
+export interface BodiesFigures {
+  readonly inFlight: number;
+  /** Those of them that wait for their clients. */
+  readonly waiting: number;
+  readonly maxBodies: number;
+  /** How many found no room, since the server runs. */
+  readonly refused: number;
+  /** How many were broken off to make room, since the server runs. */
+  readonly evicted: number;
+}
+
 /** The answers under way. */
 export class BodiesInFlight {
   readonly #maxBodies: number;
   readonly #stalledForMs: number;
   readonly #slots = new Set<Slot>();
+  #refused = 0;
+  #evicted = 0;
   /** Since when each that waits for its client does so; the one that waits longest comes first. */
   readonly #waiting = new Map<Slot, number>();
 
@@ -39,12 +53,26 @@ export class BodiesInFlight {
     this.#stalledForMs = options.stalledForMs ?? STALLED_FOR_MS;
   }
 
+  /** How it stands. */
+  figures(): BodiesFigures {
+    return {
+      inFlight: this.#slots.size,
+      waiting: this.#waiting.size,
+      maxBodies: this.#maxBodies,
+      refused: this.#refused,
+      evicted: this.#evicted,
+    };
+  }
+
   /**
    * A place for one more, if there is one or can be made.
    * @param giveUp breaks the answer off; called when its place is taken away
    */
   admit(giveUp: () => void): BodySlot | undefined {
-    if (this.#slots.size >= this.#maxBodies && !this.#evict()) return undefined;
+    if (this.#slots.size >= this.#maxBodies && !this.#evict()) {
+      this.#refused++;
+      return undefined;
+    }
     const slot = new Slot(giveUp, this.#waiting, this.#slots);
     this.#slots.add(slot);
     return slot;
@@ -56,6 +84,7 @@ export class BodiesInFlight {
     const [slot, since] = oldest;
     if (performance.now() - since < this.#stalledForMs) return false;
     slot[Symbol.dispose]();
+    this.#evicted++;
     slot.giveUp();
     return true;
   }

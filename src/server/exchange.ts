@@ -1,9 +1,6 @@
 /** One request and its answer, whatever the protocol. */
 import type { CacheRequest } from '../cacheRoutes/http.ts';
 
-/** A client that takes no byte of an answer for so long is given up. */
-export const STALLED_CLIENT_MS = 5 * 60 * 1000;
-
 /** What HTTP/1.1 and HTTP/2 have in common; `http1.ts` and `http2.ts` are where they differ. */
 export interface Exchange {
   /** With a body that is received as it is iterated. */
@@ -12,6 +9,8 @@ export interface Exchange {
   readonly gone: AbortSignal;
   /** Whether the head of an answer was sent. */
   readonly hasBegun: boolean;
+  /** Whether all of an answer was sent. */
+  readonly isComplete: boolean;
   /** Sends the head. */
   begin(status: number, headers: Readonly<Record<string, string>>): void;
   /**

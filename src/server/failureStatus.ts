@@ -32,7 +32,7 @@ const GATEWAY_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** Limits (`limit` of `LIMIT_EXCEEDED`) that hold for a moment only. */
-const PASSING_LIMITS: ReadonlySet<unknown> = new Set(['waitingClosures']);
+const PASSING_LIMITS: ReadonlySet<unknown> = new Set(['waitingClosures', 'answerTimeoutMs']);
 
 /** 502 for the fault of an upstream, 503 for what passes by itself, 500 for all others. */
 export function statusOfFailure(error: unknown): 500 | 502 | 503 {

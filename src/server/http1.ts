@@ -2,34 +2,35 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CacheRequest } from '../cacheRoutes/http.ts';
-import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS, whenSent } from './exchange.ts';
+import { clientGone, type Exchange, parseTarget, whenSent } from './exchange.ts';
 import {
   type Handlers,
+  handleExchange,
   handleGrpc,
-  KEEP_ALIVE_TIMEOUT_MS,
   LINGER_MS,
   MAX_HEADER_BYTES,
   type Protocol,
 } from './protocol.ts';
-import { BODY_IDLE_TIMEOUT_MS, receiveBody } from './requestBody.ts';
+import { receiveBody } from './requestBody.ts';
+import type { ServerLimits } from './serverLimits.ts';
 
 /** How often timeouts of headers are looked at. */
 const TIMEOUT_CHECK_MS = 5_000;
 
 /** Takes connections that speak HTTP/1.1. */
 export function http1Protocol(handlers: Handlers): Protocol {
+  const { limits } = handlers;
   const server = createServer({
-    headersTimeout: handlers.headersTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
     // it would cut off long uploads; a body has a timeout of its own
     requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, handlers.headersTimeoutMs),
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, limits.headersTimeoutMs),
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
   // node:http watches its timeouts from when it listens, which here another server does for it
   server.emit('listening');
-  /** Connections by how many requests are under way on them. */
-  const connections = new Map<Socket, number>();
+  const connections = new Map<Socket, ConnectionUse>();
   let draining = false;
 
   const accept = (
@@ -38,21 +39,25 @@ export function http1Protocol(handlers: Handlers): Protocol {
     expectsContinue: boolean,
   ) => {
     const { socket } = incoming;
-    connections.set(socket, (connections.get(socket) ?? 0) + 1);
+    const use = connections.get(socket) ?? { underWay: 0, requests: 0 };
+    use.underWay++;
+    use.requests++;
     outgoing.once('close', () => {
-      const underWay = connections.get(socket);
-      if (underWay === undefined) return; // the connection is gone
-      connections.set(socket, underWay - 1);
-      if (draining && underWay === 1) socket.destroy();
+      use.underWay--;
+      if (draining && use.underWay === 0) socket.destroy();
     });
     // what goes wrong with the socket shows as 'close' and where it is written to
     outgoing.on('error', () => {});
-    if (draining) outgoing.setHeader('connection', 'close');
-    if (handleGrpc(handlers, incoming, outgoing)) {
+    // node:http's `maxRequestsPerSocket` says so too, and waits for the client to do it
+    const isLast = use.requests >= limits.maxRequestsPerConnection;
+    if (draining || isLast) outgoing.setHeader('connection', 'close');
+    const origin = { protocol: 'http1', socket } as const;
+    if (handleGrpc(handlers, incoming, outgoing, origin)) {
       if (expectsContinue) outgoing.writeContinue();
-      if (hasBody(incoming)) limitIdleBody(incoming);
+      if (hasBody(incoming)) limitIdleBody(incoming, limits.bodyIdleTimeoutMs);
     } else {
-      handlers.answer(new Http1Exchange(incoming, outgoing, expectsContinue));
+      const exchange = new Http1Exchange(incoming, outgoing, expectsContinue, limits);
+      handleExchange(handlers, exchange, origin);
     }
   };
   server.on('request', (incoming, outgoing) => accept(incoming, outgoing, false));
@@ -60,18 +65,24 @@ export function http1Protocol(handlers: Handlers): Protocol {
 
   return {
     take(socket) {
-      connections.set(socket, 0);
+      connections.set(socket, { underWay: 0, requests: 0 });
       socket.once('close', () => connections.delete(socket));
       server.emit('connection', socket);
       socket.resume();
     },
     drain() {
       draining = true;
-      for (const [socket, underWay] of connections) if (underWay === 0) socket.destroy();
+      for (const [socket, use] of connections) if (use.underWay === 0) socket.destroy();
       // it does not listen; this ends its watch over timeouts
       server.close();
     },
   };
+}
+
+/** Requests on a connection: those under way, and all that there were. */
+interface ConnectionUse {
+  underWay: number;
+  requests: number;
 }
 
 class Http1Exchange implements Exchange {
@@ -81,8 +92,15 @@ class Http1Exchange implements Exchange {
   readonly #gone = new AbortController();
   /** The client waits to be told to go on with its body. */
   #expectsContinue: boolean;
+  readonly #limits: ServerLimits;
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    expectsContinue: boolean,
+    limits: ServerLimits,
+  ) {
+    this.#limits = limits;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#expectsContinue = expectsContinue;
@@ -108,10 +126,14 @@ class Http1Exchange implements Exchange {
     return this.#outgoing.headersSent;
   }
 
+  get isComplete(): boolean {
+    return this.#outgoing.writableFinished;
+  }
+
   begin(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.#isBodyUnread) this.#outgoing.setHeader('connection', 'close');
     this.#outgoing.writeHead(status, headers);
-    this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
+    this.#outgoing.setTimeout(this.#limits.stalledClientMs, () => this.breakOff());
   }
 
   write(piece: Uint8Array): Promise<void> {
@@ -143,7 +165,7 @@ class Http1Exchange implements Exchange {
       isComplete: () => incoming.complete,
       gone: this.gone,
       giveUp: () => this.breakOff(),
-      idleTimeoutMs: BODY_IDLE_TIMEOUT_MS,
+      idleTimeoutMs: this.#limits.bodyIdleTimeoutMs,
     });
   }
 
@@ -176,7 +198,7 @@ function singleHeaders({ headers }: IncomingMessage): Record<string, string | un
 }
 
 /** What {@link receiveBody} does, for a body that others read. */
-function limitIdleBody(incoming: IncomingMessage): void {
-  incoming.setTimeout(BODY_IDLE_TIMEOUT_MS, () => incoming.socket.destroy());
+function limitIdleBody(incoming: IncomingMessage, idleTimeoutMs: number): void {
+  incoming.setTimeout(idleTimeoutMs, () => incoming.socket.destroy());
   incoming.once('end', () => incoming.setTimeout(0));
 }

@@ -9,16 +9,17 @@ import {
 } from 'node:http2';
 import type { CacheRequest } from '../cacheRoutes/http.ts';
 import { BODY_BYTES } from './bodiesInFlight.ts';
-import { clientGone, type Exchange, parseTarget, STALLED_CLIENT_MS, whenSent } from './exchange.ts';
+import { clientGone, type Exchange, parseTarget, whenSent } from './exchange.ts';
 import {
   type Handlers,
+  handleExchange,
   handleGrpc,
-  KEEP_ALIVE_TIMEOUT_MS,
   LINGER_MS,
   MAX_HEADER_BYTES,
   type Protocol,
 } from './protocol.ts';
-import { BODY_IDLE_TIMEOUT_MS, receiveBody } from './requestBody.ts';
+import { receiveBody } from './requestBody.ts';
+import type { ServerLimits } from './serverLimits.ts';
 
 /** Requests at once on one connection: what RFC 9113 (6.5.2) has as the least. */
 const MAX_STREAMS = 100;
@@ -31,10 +32,11 @@ const CONNECTION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
 /** Node counts what waits to be sent, and refuses new requests above this. In megabytes. */
 const MAX_SESSION_MEGABYTES = Math.ceil((MAX_STREAMS * BODY_BYTES) / 1_000_000);
 
-const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** Takes connections that speak HTTP/2. Floods of resets, pings and settings are node:http2's to stop. */
 export function http2Protocol(handlers: Handlers): Protocol {
+  const { limits } = handlers;
   const server = createServer({
     settings: {
       maxConcurrentStreams: MAX_STREAMS,
@@ -48,7 +50,7 @@ export function http2Protocol(handlers: Handlers): Protocol {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    closeWhenIdle(session, handlers.headersTimeoutMs);
+    limitSession(session, limits);
   });
 
   const accept = (
@@ -56,10 +58,13 @@ export function http2Protocol(handlers: Handlers): Protocol {
     outgoing: Http2ServerResponse,
     expectsContinue: boolean,
   ) => {
-    if (handleGrpc(handlers, incoming, outgoing)) {
+    const origin = { protocol: 'http2', socket: incoming.stream.session?.socket } as const;
+    if (handleGrpc(handlers, incoming, outgoing, origin)) {
       if (expectsContinue) outgoing.writeContinue();
+      limitIdleBody(incoming.stream, limits.bodyIdleTimeoutMs);
     } else {
-      handlers.answer(new Http2Exchange(incoming, outgoing, expectsContinue));
+      const exchange = new Http2Exchange(incoming, outgoing, expectsContinue, limits);
+      handleExchange(handlers, exchange, origin);
     }
   };
   server.on('request', (incoming, outgoing) => accept(incoming, outgoing, false));
@@ -78,20 +83,24 @@ export function http2Protocol(handlers: Handlers): Protocol {
   };
 }
 
-/** Ends a connection whose first request, or next one, does not come. */
-function closeWhenIdle(session: ServerHttp2Session, firstRequestMs: number): void {
+/** Ends a connection whose first request, or next one, does not come, or that has had enough of them. */
+function limitSession(session: ServerHttp2Session, limits: ServerLimits): void {
   let streams = 0;
+  let requests = 0;
   let idle: NodeJS.Timeout | undefined;
   const watch = (ms: number) => {
     idle = setTimeout(() => session.close(), ms);
   };
-  watch(firstRequestMs);
+  watch(limits.headersTimeoutMs);
   session.on('stream', (stream) => {
     clearTimeout(idle);
     streams++;
+    requests++;
+    // what is under way goes on, as with all who close it
+    if (requests === limits.maxRequestsPerConnection) session.close();
     stream.once('close', () => {
       streams--;
-      if (streams === 0 && !session.destroyed) watch(KEEP_ALIVE_TIMEOUT_MS);
+      if (streams === 0 && !session.destroyed) watch(limits.keepAliveTimeoutMs);
     });
   });
   session.once('close', () => clearTimeout(idle));
@@ -106,13 +115,16 @@ class Http2Exchange implements Exchange {
   #expectsContinue: boolean;
   /** What is announced and not sent yet, where a length was announced. */
   #missingBytes: number | undefined;
+  readonly #limits: ServerLimits;
 
   constructor(
     incoming: Http2ServerRequest,
     outgoing: Http2ServerResponse,
     expectsContinue: boolean,
+    limits: ServerLimits,
   ) {
     const { stream } = incoming;
+    this.#limits = limits;
     this.#outgoing = outgoing;
     this.#stream = stream;
     this.#expectsContinue = expectsContinue;
@@ -137,13 +149,18 @@ class Http2Exchange implements Exchange {
     return this.#outgoing.headersSent;
   }
 
+  get isComplete(): boolean {
+    const { writableEnded, rstCode, aborted } = this.#stream;
+    return writableEnded && rstCode === NGHTTP2_NO_ERROR && !aborted;
+  }
+
   begin(status: number, headers: Readonly<Record<string, string>>): void {
     this.gone.throwIfAborted();
     const length = headers['content-length'];
     const isBodiless = this.request.method === 'HEAD' || status === 304;
     if (length !== undefined && !isBodiless) this.#missingBytes = Number(length);
     this.#outgoing.writeHead(status, headers);
-    this.#outgoing.setTimeout(STALLED_CLIENT_MS, () => this.breakOff());
+    this.#outgoing.setTimeout(this.#limits.stalledClientMs, () => this.breakOff());
   }
 
   async write(piece: Uint8Array): Promise<void> {
@@ -176,7 +193,7 @@ class Http2Exchange implements Exchange {
       isComplete: () => !stream.closed,
       gone: this.gone,
       giveUp: () => this.breakOff(),
-      idleTimeoutMs: BODY_IDLE_TIMEOUT_MS,
+      idleTimeoutMs: this.#limits.bodyIdleTimeoutMs,
     });
   }
 
@@ -191,6 +208,13 @@ class Http2Exchange implements Exchange {
     if (length > this.#missingBytes) throw lengthMismatch();
     this.#missingBytes -= length;
   }
+}
+
+/** What `receiveBody` does, for a body that others read. */
+function limitIdleBody(stream: ServerHttp2Stream, idleTimeoutMs: number): void {
+  if (stream.endAfterHeaders) return;
+  stream.setTimeout(idleTimeoutMs, () => stream.close(NGHTTP2_CANCEL));
+  stream.once('end', () => stream.setTimeout(0));
 }
 
 /** As node:http has it, which checks this by itself. */

@@ -3,7 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { BodiesInFlight } from './bodiesInFlight.ts';
+import { clientAddress } from './clientAddress.ts';
 import { type Exchange, parseTarget } from './exchange.ts';
+import type { ServerLimits } from './serverLimits.ts';
+import { observed, type RequestOrigin, type ServerObserver } from './serverObserver.ts';
 
 /** gRPC and Connect, which bring their own handling of requests and answers. */
 export interface GrpcRoutes {
@@ -21,8 +24,8 @@ export interface Handlers {
   readonly grpc: GrpcRoutes | undefined;
   /** In which calls of gRPC have a place too. */
   readonly bodies: BodiesInFlight;
-  /** Until the headers of a request are complete, in milliseconds. */
-  readonly headersTimeoutMs: number;
+  readonly limits: ServerLimits;
+  readonly observer: ServerObserver;
 }
 
 /** One protocol's side of the port. */
@@ -33,10 +36,6 @@ export interface Protocol {
   drain(): void;
 }
 
-/** Headers of a request must be complete after so long: against clients that dribble them. */
-export const HEADERS_TIMEOUT_MS = 20_000;
-/** So long a connection is kept for the next request. Nix asks for many paths one after the other. */
-export const KEEP_ALIVE_TIMEOUT_MS = 60_000;
 /**
  * A client that sends a body which is not wanted is borne with for so long, so that it reads the answer
  * before it finds its connection or stream closed.
@@ -45,14 +44,47 @@ export const LINGER_MS = 5_000;
 /** Headers of a request, all together. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
+/** Answers an exchange, and tells of it. */
+export function handleExchange(
+  { answer, observer }: Handlers,
+  exchange: Exchange,
+  origin: RequestOrigin,
+): void {
+  answer(observer.requestEnded === undefined ? exchange : observed(exchange, origin, observer));
+}
+
 /** Whether `grpc` has taken the request. */
 export function handleGrpc(
-  { grpc, bodies }: Handlers,
+  { grpc, bodies, observer }: Handlers,
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
+  origin: RequestOrigin,
 ): boolean {
-  if (grpc === undefined || !grpc.handles(parseTarget(request.url ?? '').path)) return false;
-  const slot = bodies.admit(() => response.destroy());
+  const { path } = parseTarget(request.url ?? '');
+  if (grpc === undefined || !grpc.handles(path)) return false;
+  let brokenOff = false;
+  if (observer.requestEnded !== undefined) {
+    const client = origin.socket && clientAddress(origin.socket);
+    const startedMs = performance.now();
+    response.once('close', () =>
+      observer.requestEnded?.({
+        protocol: origin.protocol,
+        isGrpc: true,
+        client,
+        method: request.method ?? '',
+        path,
+        status: response.headersSent ? response.statusCode : undefined,
+        sentBytes: undefined,
+        answeredAfterMs: undefined,
+        durationMs: performance.now() - startedMs,
+        outcome: response.writableEnded ? 'complete' : brokenOff ? 'brokenOff' : 'clientGone',
+      }),
+    );
+  }
+  const slot = bodies.admit(() => {
+    brokenOff = true;
+    response.destroy();
+  });
   if (slot === undefined) {
     // for gRPC clients this is UNAVAILABLE (grpc/doc/http-grpc-status-mapping.md)
     response.statusCode = 503;

@@ -1,11 +1,5 @@
 /** The body of a request, received no faster than it is iterated. */
 
-/**
- * A client that sends nothing of a body for so long, while it is waited for, is given up. There is no limit
- * for the whole: an upload may take hours.
- */
-export const BODY_IDLE_TIMEOUT_MS = 60_000;
-
 /** What {@link receiveBody} takes. */
 export interface BodySource {
   /** What comes from the client. Leaving it early must leave the connection as it is. */
@@ -18,6 +12,7 @@ export interface BodySource {
   readonly gone: AbortSignal;
   /** Gives the client up. */
   readonly giveUp: () => void;
+  /** So long it is waited for a piece. There is no limit for the whole: an upload may take hours. */
   readonly idleTimeoutMs: number;
 }
 

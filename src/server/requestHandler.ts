@@ -1,12 +1,15 @@
 /** Between protocols and routes: one request in, one answer out, with backpressure. */
+import { abortable } from '../abortable.ts';
 import {
   type CacheRequest,
   type CacheResponse,
   type HttpRoutes,
   NOT_REMEMBERED,
+  RETRY_LATER,
   textResponse,
 } from '../cacheRoutes/http.ts';
 import { isNarthexError } from '../errors.ts';
+import { AnswerDeadline } from './answerDeadline.ts';
 import type { BodiesInFlight } from './bodiesInFlight.ts';
 import type { Exchange } from './exchange.ts';
 import { statusOfFailure } from './failureStatus.ts';
@@ -14,25 +17,28 @@ import { statusOfFailure } from './failureStatus.ts';
 /** Is told about requests that failed by no fault of the client. */
 export type ErrorReporter = (error: unknown, request: CacheRequest) => void;
 
-/** What a client that finds no room is told to wait. */
-const RETRY_AFTER_SECONDS = '10';
+/** What answers are made of. */
+export interface RequestHandling {
+  readonly routes: HttpRoutes;
+  readonly bodies: BodiesInFlight;
+  readonly reportError: ErrorReporter;
+  /** Until an answer begins. */
+  readonly answerTimeoutMs: number;
+}
 
 /**
  * Answers exchanges by `routes`.
  *
  * - A client that goes away aborts what is done for it.
- * - What fails before the first byte of a body is answered with the error's code, as 502 where an upstream
- *   is at fault and 500 else; what fails later breaks the answer off, short of the announced length.
+ * - What fails before the first byte of a body, or does not come to it in time, is answered with the error's
+ *   code, as 502 where an upstream is at fault, 503 where it passes by itself, and 500 else; what fails later
+ *   breaks the answer off, short of the announced length.
  * - A body is streamed while there is room for it among all that are under way; else the answer is 503.
  */
-export function requestHandler(
-  routes: HttpRoutes,
-  bodies: BodiesInFlight,
-  reportError: ErrorReporter,
-): (exchange: Exchange) => void {
+export function requestHandler(handling: RequestHandling): (exchange: Exchange) => void {
   return (exchange) => {
-    answer(routes, bodies, exchange, reportError).catch((error: unknown) => {
-      if (!exchange.gone.aborted) reportError(error, exchange.request);
+    answer(handling, exchange).catch((error: unknown) => {
+      if (!exchange.gone.aborted) handling.reportError(error, exchange.request);
       exchange.breakOff();
     });
   };
@@ -40,29 +46,31 @@ export function requestHandler(
 
 /** Rejects when an answer was begun and could not be completed, or when nobody waits for one. */
 async function answer(
-  routes: HttpRoutes,
-  bodies: BodiesInFlight,
+  { routes, bodies, reportError, answerTimeoutMs }: RequestHandling,
   exchange: Exchange,
-  reportError: ErrorReporter,
 ): Promise<void> {
   const { request, gone } = exchange;
+  using deadline = new AnswerDeadline(exchange, answerTimeoutMs);
+  const { signal } = deadline;
   let response: CacheResponse;
   try {
-    response = await routes.handle(request, { signal: gone, lentPieces: true });
+    response = await abortable(routes.handle(request, { signal, lentPieces: true }), signal);
     const { body } = response;
     if (body !== undefined && !(body instanceof Uint8Array)) {
       using slot = bodies.admit(() => exchange.breakOff());
       if (slot !== undefined) {
-        await stream(response, body, exchange, (taken) => slot.wait(taken));
+        await stream(response, body, exchange, deadline, (taken) => slot.wait(taken));
         return;
       }
-      response = busyResponse(request);
+      response = textResponse(request, 503, 'busy', RETRY_LATER);
     }
   } catch (error) {
     if (exchange.hasBegun || gone.aborted) throw error;
     reportError(error, request);
     const code = isNarthexError(error) ? error.code : 'internal error';
-    response = textResponse(request, statusOfFailure(error), code, NOT_REMEMBERED);
+    const status = statusOfFailure(error);
+    const headers = status === 503 ? RETRY_LATER : NOT_REMEMBERED;
+    response = textResponse(request, status, code, headers);
   }
   exchange.begin(response.status, response.headers);
   // a stream was sent above
@@ -73,12 +81,14 @@ async function stream(
   { status, headers }: CacheResponse,
   body: AsyncIterable<Uint8Array>,
   exchange: Exchange,
+  deadline: AnswerDeadline,
   wait: (taken: Promise<void>) => Promise<void>,
 ): Promise<void> {
   const iterator = body[Symbol.asyncIterator]();
   try {
     // before the head is sent, so that a failure here still has an answer
     let next = await iterator.next();
+    deadline.met();
     exchange.begin(status, headers);
     while (next.done !== true) {
       await wait(exchange.write(next.value));
@@ -88,12 +98,4 @@ async function stream(
   } finally {
     await iterator.return?.();
   }
-}
-
-/** 503: a client that comes again later finds room. */
-function busyResponse(request: CacheRequest): CacheResponse {
-  return textResponse(request, 503, 'busy', {
-    ...NOT_REMEMBERED,
-    'retry-after': RETRY_AFTER_SECONDS,
-  });
 }
