@@ -28,8 +28,10 @@ import {
   type CacheResponse,
   type HttpRoutes,
   NOT_REMEMBERED,
+  RETRY_LATER,
   textResponse,
 } from './http.ts';
+import type { UploadEvent, UploadedFile, UploadRefusal } from './uploadEvent.ts';
 
 /** What takes uploads and checks them. */
 export interface UploadTaker {
@@ -56,7 +58,17 @@ export interface UploadOptions {
   /** Answers all that is no upload. */
   readonly others: HttpRoutes;
   readonly limits?: Limits | undefined;
+  /** How many at once; the next are told to come again. Default {@link DEFAULT_MAX_UPLOADS}. */
+  readonly maxUploads?: number | undefined;
+  /** Told of uploads. MUST NOT throw. */
+  readonly onUpload?: ((event: UploadEvent) => void) | undefined;
 }
+
+/**
+ * Uploads at once, by default. Each may hold the window of its decoder (8 MiB for what xz makes by default) and
+ * what is on its way into the store; Nix sends 25 at once.
+ */
+export const DEFAULT_MAX_UPLOADS = 64;
 
 /** Files of NARs that are remembered, for narinfos that come later. */
 const REMEMBERED_FILES = 10_000;
@@ -96,11 +108,14 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
 export class UploadRoutes implements HttpRoutes {
   readonly #options: UploadOptions;
   readonly #limits: Limits;
+  readonly #maxUploads: number;
+  #underWay = 0;
   readonly #files = new WeightedLru<UploadedNar>(REMEMBERED_FILES, () => 1);
 
   constructor(options: UploadOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#maxUploads = options.maxUploads ?? DEFAULT_MAX_UPLOADS;
   }
 
   async handle(request: CacheRequest, options: ServiceOptions = {}): Promise<CacheResponse> {
@@ -110,27 +125,57 @@ export class UploadRoutes implements HttpRoutes {
       return { status: 200, headers: {} };
     if (method !== 'PUT') return await this.#options.others.handle(request, options);
     const uploader = this.#options.authorize(request.headers['authorization']);
+    const kind: UploadedFile = NAR_FILE.test(file) ? 'nar' : 'narinfo';
+    const refused = (code: UploadRefusal) =>
+      this.#options.onUpload?.({ type: 'refused', file: kind, uploader, code });
     if (uploader === undefined) {
+      refused('UNAUTHENTICATED');
       return textResponse(request, 401, 'UNAUTHENTICATED', {
         ...NOT_REMEMBERED,
         'www-authenticate': 'Basic realm="narthex", charset="UTF-8"',
       });
     }
+    if (this.#underWay >= this.#maxUploads) {
+      refused('BUSY');
+      return textResponse(request, 503, 'busy', RETRY_LATER);
+    }
+    using _place = this.#takePlace();
     try {
-      return await this.#put(request, file, uploader, options);
+      const name = await this.#put(request, file, uploader, options);
+      if (name === undefined) {
+        return textResponse(request, 405, 'only NARs and narinfos are taken', {
+          allow: 'GET, HEAD',
+        });
+      }
+      this.#options.onUpload?.({ type: 'taken', file: kind, uploader, name });
+      return bytesResponse(request, 201, new Uint8Array(), NOT_REMEMBERED);
     } catch (error) {
+      if (isNarthexError(error)) refused(error.code);
       const status = isNarthexError(error) ? STATUS_OF_CODE[error.code] : undefined;
       if (status === undefined || !isNarthexError(error)) throw error;
       return textResponse(request, status, `${error.code}: ${error.message}`, NOT_REMEMBERED);
     }
   }
 
+  #takePlace(): Disposable {
+    const { onUpload } = this.#options;
+    this.#underWay++;
+    onUpload?.({ type: 'begun' });
+    return {
+      [Symbol.dispose]: () => {
+        this.#underWay--;
+        onUpload?.({ type: 'ended' });
+      },
+    };
+  }
+
+  /** @returns the NarHash or store path that was taken; `undefined` where it is neither NAR nor narinfo */
   async #put(
     request: CacheRequest,
     file: string,
     uploader: string,
     options: ServiceOptions,
-  ): Promise<CacheResponse> {
+  ): Promise<string | undefined> {
     const { body = none(), headers } = request;
     const { signal } = options;
     if (NAR_FILE.test(file)) {
@@ -148,13 +193,12 @@ export class UploadRoutes implements HttpRoutes {
           url: file,
         });
       }
-      this.#files.set(file, await this.#options.taker.putNar(nar.all, compression, signal));
-      return created(request);
+      const uploaded = await this.#options.taker.putNar(nar.all, compression, signal);
+      this.#files.set(file, uploaded);
+      return uploaded.narHash.toString();
     }
     const target = parseCachePath(file);
-    if (target?.type !== 'narinfo') {
-      return textResponse(request, 405, 'only NARs and narinfos are taken', { allow: 'GET, HEAD' });
-    }
+    if (target?.type !== 'narinfo') return undefined;
     const most = this.#limits.narinfoBytes;
     const text = await whole(this.#decoded(body, headers['content-encoding'], most, signal), most);
     const narInfo = parseNarInfo(text, { limits: this.#limits, url: file });
@@ -166,7 +210,7 @@ export class UploadRoutes implements HttpRoutes {
     }
     this.#compareFile(narInfo);
     await this.#options.taker.putNarInfo(narInfo, uploader, options);
-    return created(request);
+    return narInfo.storePath.absolute;
   }
 
   /** What the narinfo says of a file that came by the URL that it names. */
@@ -199,10 +243,6 @@ export class UploadRoutes implements HttpRoutes {
     const compression = parseCompression(encoding === 'x-gzip' ? 'gzip' : encoding);
     return decompress(compression, body, { limits: this.#limits, maxOutputBytes, signal });
   }
-}
-
-function created(request: CacheRequest): CacheResponse {
-  return bytesResponse(request, 201, new Uint8Array(), NOT_REMEMBERED);
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {}

@@ -1,5 +1,5 @@
 /** Services as a handler of HTTP requests: gRPC, gRPC-Web and Connect. */
-import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
+import { Code, ConnectError, type ConnectRouter, type Interceptor } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { isNarthexError } from '../errors.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
@@ -14,6 +14,16 @@ export interface GrpcHandlerOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Told of calls that failed by no fault of the client. */
   readonly reportError?: ((error: unknown, method: string) => void) | undefined;
+  /** Told of calls of methods that there are, once they are over. MUST NOT throw. */
+  readonly onCall?: ((call: GrpcCall) => void) | undefined;
+}
+
+/** A call that is over. */
+export interface GrpcCall {
+  /** `<package>.<Service>/<Method>` */
+  readonly method: string;
+  /** `OK`, or the status as gRPC's specification writes it: `NOT_FOUND`. */
+  readonly code: string;
 }
 
 /** A handler for node:http and node:http2. */
@@ -30,7 +40,7 @@ export function isGrpcPath(path: string): boolean {
 
 /** Makes the handler. */
 export function grpcHandler(options: GrpcHandlerOptions): GrpcHandler {
-  const { services, maxMessageBytes = MAX_MESSAGE_BYTES, reportError } = options;
+  const { services, maxMessageBytes = MAX_MESSAGE_BYTES, reportError, onCall } = options;
   return connectNodeAdapter({
     routes: (router) => {
       for (const register of services) register(router);
@@ -39,7 +49,7 @@ export function grpcHandler(options: GrpcHandlerOptions): GrpcHandler {
     writeMaxBytes: maxMessageBytes,
     // contents are compressed at rest or not worth it, and messages are small
     acceptCompression: [],
-    interceptors: [errors(reportError)],
+    interceptors: [ended(onCall), errors(reportError)],
   });
 }
 
@@ -60,6 +70,48 @@ function errors(reportError: GrpcHandlerOptions['reportError']): Interceptor {
       throw translate(error);
     }
   };
+}
+
+/** Tells of calls, a stream of answers included. */
+function ended(onCall: GrpcHandlerOptions['onCall']): Interceptor {
+  return (next) => async (request) => {
+    const tell = (code: string) =>
+      onCall?.({ method: `${request.service.typeName}/${request.method.name}`, code });
+    try {
+      const response = await next(request);
+      if (response.stream) return { ...response, message: followed(response.message, tell) };
+      tell('OK');
+      return response;
+    } catch (error) {
+      tell(statusName(error));
+      throw error;
+    }
+  };
+}
+
+async function* followed<T>(
+  messages: AsyncIterable<T>,
+  tell: (code: string) => void,
+): AsyncGenerator<T, void, undefined> {
+  // whoever leaves a stream early has cancelled the call
+  let code = 'CANCELLED';
+  try {
+    yield* messages;
+    code = 'OK';
+  } catch (error) {
+    code = statusName(error);
+    throw error;
+  } finally {
+    tell(code);
+  }
+}
+
+/** `NotFound` → `NOT_FOUND` */
+function statusName(error: unknown): string {
+  const name = Code[ConnectError.from(error).code] ?? 'Unknown';
+  // gRPC writes it with two l, Connect with one
+  if (name === 'Canceled') return 'CANCELLED';
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
 }
 
 async function* translated<T>(

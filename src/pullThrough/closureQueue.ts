@@ -40,6 +40,14 @@ export class ClosureQueue {
     this.#start();
   }
 
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Takes one out of the line. @returns whether it was still in it */
   drop(name: string): boolean {
     return this.#waiting.delete(name);

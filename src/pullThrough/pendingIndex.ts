@@ -42,6 +42,11 @@ export class PendingIndex {
   readonly #byNarHash = new Map<string, Set<PendingPath>>();
   readonly #kept = new WeightedLru<PendingPath>(RECENTLY_KEPT, () => 1);
 
+  /** How many there are. */
+  get size(): number {
+    return this.#byHashPart.size;
+  }
+
   find(hashPart: string): PendingPath | undefined {
     return this.#byHashPart.get(hashPart);
   }

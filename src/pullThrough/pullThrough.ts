@@ -31,6 +31,7 @@ import {
   DEFAULT_NARS_ON_DEMAND,
   DEFAULT_NEGATIVE_TTL_MS,
   DEFAULT_WAITING_CLOSURES,
+  type PullThroughFigures,
   type PullThroughOptions,
 } from './pullThroughOptions.ts';
 import { RecentFailures } from './recentFailures.ts';
@@ -168,6 +169,17 @@ export class PullThrough implements AsyncDisposable {
     };
   }
 
+  /** How much is under way. */
+  figures(): PullThroughFigures {
+    return {
+      pendingPaths: this.#pending.size,
+      runningClosures: this.#queue.running,
+      waitingClosures: this.#queue.waiting,
+      waitingNars: this.#slots.waiting,
+      spoolBytes: this.#spools?.reservedBytes ?? 0,
+    };
+  }
+
   /** Ends what is under way; nothing of it is kept. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('paths are not brought in on demand any more'));
@@ -285,7 +297,10 @@ export class PullThrough implements AsyncDisposable {
       const { hashPart } = event.pathInfo.storePath;
       paths.delete(hashPart);
       const path = this.#pending.find(hashPart);
-      if (path !== undefined) this.#pending.keep(path);
+      if (path !== undefined) {
+        this.#pending.keep(path);
+        this.#options.onPath?.({ type: 'kept', pathInfo: event.pathInfo });
+      }
       // its own closure is kept with it
       this.#queue.drop(hashPart);
     } else if (event.type === 'failed') {
@@ -308,7 +323,10 @@ export class PullThrough implements AsyncDisposable {
       this.#failures.add(ownKey(hashPart), error);
       this.#failures.add(narHash.toString(), error);
     }
-    this.#pending.delete(path);
+    if (this.#pending.find(hashPart) === path) {
+      this.#pending.delete(path);
+      this.#options.onPath?.({ type: 'failed', baseName: path.baseName, error });
+    }
     if (this.#queue.drop(hashPart)) this.#options.onFailure?.(error);
   }
 

@@ -2,6 +2,7 @@
 import type { IngestEvent } from '../ingest/ingestEvent.ts';
 import type { IngestSource } from '../ingest/upstreamIngest.ts';
 import type { WalkResult, WantedPath } from '../ingest/walkItem.ts';
+import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import type { PathInfoService } from '../pathinfo/pathInfoService.ts';
 import type { TransitOptions } from './narInTransit.ts';
 
@@ -57,6 +58,25 @@ export interface PullThroughOptions {
   readonly failureTtlMs?: number | undefined;
   /** Told why a closure was not brought in, or a NAR not spooled. MUST NOT throw. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
+  /** Told what became of each path, once. MUST NOT throw. */
+  readonly onPath?: ((event: PathEvent) => void) | undefined;
   /** Milliseconds since any moment. */
   readonly now: () => number;
+}
+
+/** What became of a path that was pending. */
+export type PathEvent =
+  | { readonly type: 'kept'; readonly pathInfo: PathInfo }
+  /** It may be tried again after a while. */
+  | { readonly type: 'failed'; readonly baseName: string; readonly error: unknown };
+
+/** How much is under way. */
+export interface PullThroughFigures {
+  readonly pendingPaths: number;
+  readonly runningClosures: number;
+  readonly waitingClosures: number;
+  /** NARs that clients wait for and that wait for a place. */
+  readonly waitingNars: number;
+  /** Bytes of spools that are spoken for. */
+  readonly spoolBytes: number;
 }

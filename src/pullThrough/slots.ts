@@ -31,6 +31,11 @@ export class Slots {
     }
   }
 
+  /** How many wait in line. */
+  get waiting(): number {
+    return this.#line.size;
+  }
+
   giveBack(): void {
     const [next] = this.#line;
     if (next === undefined) {
