@@ -1,14 +1,17 @@
 /** `narthex serve`: the store as a binary cache, and over gRPC. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoldingsConfig } from '../composition/config/serveConfig.ts';
 import { fillFrom } from '../composition/farServices.ts';
 import { type OpenHoldings, openHoldings } from '../composition/openHoldings.ts';
+import { Operation } from '../composition/operation.ts';
 import { serveStore } from '../composition/serveStore.ts';
-import { excerpt } from '../excerpt.ts';
-import { type Command, ExitCode } from './command.ts';
-import { errorLine } from './errorLine.ts';
+import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
+import { OPERATION_HELP, OPERATION_OPTIONS, openLog } from './operationOptions.ts';
 import { noArguments, STORE_HELP, STORE_OPTION } from './options.ts';
 import { DEFAULT_LISTEN, serveSettings } from './serveSettings.ts';
 import { openDirectoryForReading } from './stored.ts';
+
+const MILLISECONDS = 1000;
 
 /** The command. */
 export const serve: Command = {
@@ -43,6 +46,7 @@ export const serve: Command = {
     '                what NAR URLs name (default: narhash): infused ones name the content, so that',
     '                narthex and snix fetch only what they lack, over gRPC',
     '  --priority N  what nix-cache-info says; lower is asked first (default: 30)',
+    OPERATION_HELP,
     STORE_HELP,
     '  --json        the address as a line of JSON',
     '',
@@ -50,6 +54,7 @@ export const serve: Command = {
   ].join('\n'),
   options: {
     ...STORE_OPTION,
+    ...OPERATION_OPTIONS,
     config: { type: 'string' },
     listen: { type: 'string' },
     compression: { type: 'string' },
@@ -66,45 +71,62 @@ export const serve: Command = {
 
   async run(context, values, positionals) {
     noArguments(positionals);
-    const { stdout, stderr, signal } = context;
     const settings = await serveSettings(values, context);
     const { upstreams, uploads } = settings;
+    const { metrics = false, metricsListen, drainDelay = 0 } = settings.operation;
+    const log = openLog(settings.operation, context);
     await using opened = new AsyncDisposableStack();
     const { holdings } = opened.use(
       await openServed(settings.holdings, upstreams.length > 0 || uploads !== undefined),
     );
+    const operation = opened.use(new Operation({ log, holdings, upstreams }));
     const filled =
       upstreams.length > 0
-        ? opened.use(
-            await fillFrom(holdings, {
-              ...settings,
-              onFailure(error) {
-                stderr.write(`narthex: not brought in: ${errorLine(error)}\n`);
-              },
-            }),
-          )
+        ? opened.use(await fillFrom(holdings, { ...settings, ...operation.ingestHooks }))
         : undefined;
+    if (filled !== undefined) operation.watchIngest(() => filled.figures());
     await using server = await serveStore(holdings, {
       ...settings,
+      ...operation.serverHooks({ metrics }),
       pathInfoService: filled?.pathInfoService,
       pending: filled?.pending,
-      reportError(error, { method, path }) {
-        stderr.write(`narthex: ${method} ${excerpt(path)}: ${errorLine(error)}\n`);
-      },
     });
-    const { url } = server;
-    const json = values['json'] === true;
-    stdout.write(
-      json ? `${JSON.stringify({ event: 'listening', url })}\n` : `listening on ${url}\n`,
-    );
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    operation.watchServer(() => server.figures());
+    // stays open until all that is under way has ended
+    const own = metricsListen && opened.use(await operation.listen(metricsListen));
+    tellAddresses(context, values, server.url, own?.url);
+    log.info('listening', { url: server.url, metricsUrl: own?.url });
+    await aborted(context.signal);
+    log.info('draining', { delaySeconds: drainDelay });
+    operation.drain();
+    await sleep(drainDelay * MILLISECONDS);
     await server.close();
+    log.info('ended');
     return ExitCode.Done;
   },
 };
+
+function tellAddresses(
+  { stdout }: CommandContext,
+  values: OptionValues,
+  url: string,
+  metricsUrl: string | undefined,
+): void {
+  if (values['json'] === true) {
+    stdout.write(`${JSON.stringify({ event: 'listening', url, metricsUrl })}\n`);
+    return;
+  }
+  stdout.write(`listening on ${url}\n`);
+  if (metricsUrl !== undefined) stdout.write(`metrics on ${metricsUrl}\n`);
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
 
 /** What is served; a store that is not there is an error where nothing would ever come into it. */
 async function openServed(config: HoldingsConfig, mayWrite: boolean): Promise<OpenHoldings> {

@@ -1,21 +1,22 @@
 /** What `narthex serve` is told: by its command line, else by a configuration file, else by default. */
 import { readFile } from 'node:fs/promises';
-import {
-  LISTEN_FORM,
-  type ListenAddress,
-  parseListenAddress,
-} from '../composition/config/listenAddress.ts';
+import type { ListenAddress } from '../composition/config/listenAddress.ts';
+import type { OperationConfig } from '../composition/config/operationConfig.ts';
 import { readStoreAddress, readUpstreamAddress } from '../composition/config/readConfig.ts';
 import type { HoldingsConfig, ServeConfig } from '../composition/config/serveConfig.ts';
 import type { FarSettings } from '../composition/farServices.ts';
 import type { ServeSettings } from '../composition/serveStore.ts';
 import { NarthexError } from '../errors.ts';
 import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
+import type { ListenPlace } from '../server/listenPlace.ts';
 import { CACHE_NIXOS_ORG_KEY, parsePublicKeys, SecretKey } from '../signature.ts';
 import { UploadTokens } from '../uploadTokens.ts';
 import type { CommandContext, OptionValues } from './command.ts';
 import { COMMAND_LINE_FILES, readConfigFile } from './configFile.ts';
-import { count, oneOf, storeOf, text, texts, wrongOption } from './options.ts';
+import { listenAddressOf } from './listenOption.ts';
+import { operationOf } from './operationOptions.ts';
+import { count, oneOf, storeOf, text, texts } from './options.ts';
+import { passedSocket } from './socketActivation.ts';
 
 /** Where it listens when nobody says. */
 export const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 8080 };
@@ -24,7 +25,10 @@ const MILLISECONDS = 1000;
 
 /** All that is needed to serve. */
 export type CompleteServeSettings = Omit<ServeSettings, 'pathInfoService' | 'pending'> &
-  Omit<FarSettings, 'onFailure'> & { readonly holdings: HoldingsConfig };
+  Omit<FarSettings, 'onFailure' | 'onPath'> & {
+    readonly holdings: HoldingsConfig;
+    readonly operation: OperationConfig;
+  };
 
 /**
  * Reads the options and the files that they name.
@@ -50,8 +54,14 @@ export async function serveSettings(
   const negativeTtl = count(values, 'negative-ttl', 0) ?? config.negativeTtl;
   const checkSignatures =
     values['require-signatures'] === true || config.requireSignatures === true;
+  const operation = operationOf(values, config.operation);
+  const { maxConnections, maxConnectionsPerClient, maxUploads, drainTimeout } = operation;
   return {
-    ...(listenOf(values) ?? config.listen ?? DEFAULT_LISTEN),
+    ...listenPlaceOf(values, context, config),
+    maxConnections,
+    maxConnectionsPerClient,
+    drainTimeoutMs: drainTimeout === undefined ? undefined : drainTimeout * MILLISECONDS,
+    operation,
     holdings: holdingsOf(values, context, config),
     upstreams,
     waitForClosure: values['wait-for-closure'] === true || config.waitForClosure,
@@ -60,8 +70,24 @@ export async function serveSettings(
     priority: count(values, 'priority', 0) ?? config.priority,
     narUrls: namedUrls ?? config.narUrls ?? 'narHash',
     secretKey: (await secretKeyOf(values)) ?? config.secretKey?.value,
-    uploads: tokens && { tokens, trust: new TrustPolicy(trustedKeys, { checkSignatures }) },
+    uploads: tokens && {
+      tokens,
+      trust: new TrustPolicy(trustedKeys, { checkSignatures }),
+      maxUploads,
+    },
   };
+}
+
+/** Where the command line says, else the socket that systemd has passed, else where the file says. */
+function listenPlaceOf(
+  values: OptionValues,
+  { environment }: CommandContext,
+  { listen }: Partial<ServeConfig>,
+): ListenPlace {
+  const address = listenAddressOf(values, 'listen');
+  if (address !== undefined) return address;
+  const fd = passedSocket(environment, process.pid);
+  return fd === undefined ? (listen ?? DEFAULT_LISTEN) : { fd };
 }
 
 /** The store of the command line, else what the file says, else the default one. */
@@ -101,14 +127,4 @@ async function contentOf(values: OptionValues, option: string): Promise<string |
     const facts = { option, actual: file };
     throw new NarthexError('USAGE', `--${option} cannot be read: ${message}`, facts);
   }
-}
-
-/** @throws USAGE */
-function listenOf(values: OptionValues): ListenAddress | undefined {
-  const given = text(values, 'listen');
-  const address = given === undefined ? undefined : parseListenAddress(given);
-  if (given !== undefined && address === undefined) {
-    throw wrongOption('listen', LISTEN_FORM, given);
-  }
-  return address;
 }

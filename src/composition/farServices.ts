@@ -12,6 +12,7 @@ import { PriorityPathInfoService } from '../pathinfo/combinators/priorityPathInf
 import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
 import { PullThrough } from '../pullThrough/pullThrough.ts';
+import type { PathEvent, PullThroughFigures } from '../pullThrough/pullThroughOptions.ts';
 import type { GrpcPathInfoConfig, NixSource, UpstreamConfig } from './config/serviceConfig.ts';
 import type { Holdings } from './holdings.ts';
 import { PathsOnDemand } from './pathsOnDemand.ts';
@@ -26,6 +27,8 @@ export interface FarSettings {
   readonly negativeTtlMs?: number | undefined;
   /** Told why a closure was not brought in that nobody waits for. MUST NOT throw. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
+  /** Told what became of each path of a binary cache. MUST NOT throw. */
+  readonly onPath?: ((event: PathEvent) => void) | undefined;
 }
 
 /** A store that brings in what it lacks. Disposing leaves the store open. */
@@ -34,6 +37,8 @@ export interface FilledStore extends AsyncDisposable {
   readonly pathInfoService: VariantService;
   /** Tells and gives paths while they are brought in. */
   readonly pending: PendingPaths;
+  /** How much is under way of what binary caches have. */
+  figures(): PullThroughFigures;
 }
 
 /** Spools of NARs lie in this folder of the store's. */
@@ -63,7 +68,20 @@ export async function fillFrom(store: Holdings, settings: FarSettings): Promise<
       caches.map(({ pullThrough }) => pullThrough),
       inOrder(peers),
     ),
+    figures: () => sumOf(caches.map(({ pullThrough }) => pullThrough.figures())),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function sumOf(all: readonly PullThroughFigures[]): PullThroughFigures {
+  const sum = (figure: keyof PullThroughFigures) =>
+    all.reduce((total, one) => total + one[figure], 0);
+  return {
+    pendingPaths: sum('pendingPaths'),
+    runningClosures: sum('runningClosures'),
+    waitingClosures: sum('waitingClosures'),
+    waitingNars: sum('waitingNars'),
+    spoolBytes: sum('spoolBytes'),
   };
 }
 
@@ -113,7 +131,7 @@ interface OpenCaches extends AsyncDisposable {
 async function openCaches(
   store: Holdings,
   { baseUrls, trustedKeys, checkSignatures, netrc }: NixSource,
-  { waitForClosure, negativeTtlMs, onFailure }: FarSettings,
+  { waitForClosure, negativeTtlMs, onFailure, onPath }: FarSettings,
 ): Promise<OpenCaches> {
   await using opened = new AsyncDisposableStack();
   // opened when the first narinfo of an upstream names content
@@ -151,6 +169,7 @@ async function openCaches(
       waitForClosure,
       negativeTtlMs,
       onFailure,
+      onPath,
       now: () => performance.now(),
     }),
   );

@@ -7,6 +7,7 @@ import type { NarReader } from '../ingest/narReading.ts';
 import type { ContentByNarHash, UpstreamIngestOptions } from '../ingest/upstreamIngest.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
 import type { Store } from '../store/store.ts';
+import type { StoreStats } from '../store/storeStats.ts';
 import { WeightedLru } from '../weightedLru.ts';
 
 /** Three services, and which content NARs hold. An embedded store is one. */
@@ -26,6 +27,10 @@ export interface Holdings {
     narHash: Hash,
     options?: ServiceOptions,
   ): Promise<Node | undefined> | Node | undefined;
+  /** Reads a little of it. @throws why it could not be given out */
+  check?(): Promise<void>;
+  /** How much there is; may take long. */
+  stats?(): Promise<StoreStats>;
 }
 
 /** An embedded store as holdings that something is added to. */
@@ -36,6 +41,8 @@ export function holdingsOf(store: Store): Holdings {
     pathInfos: store.pathInfos,
     ...narsOf(store),
     nodeByNarHash: (narHash, options) => store.nodeByNarHash(narHash, options),
+    check: () => store.check(),
+    stats: () => store.stats(),
   };
 }
 

@@ -5,9 +5,9 @@ import type { NarHashIndex } from '../cacheRoutes/narLookup.ts';
 import type { PendingPaths } from '../cacheRoutes/pendingPaths.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
-import { UploadRoutes } from '../cacheRoutes/uploadRoutes.ts';
+import { type UploadOptions, UploadRoutes } from '../cacheRoutes/uploadRoutes.ts';
 import { castoreServices } from '../grpc/castore/castoreServices.ts';
-import { grpcHandler, isGrpcPath } from '../grpc/grpcHandler.ts';
+import { type GrpcCall, grpcHandler, isGrpcPath } from '../grpc/grpcHandler.ts';
 import { healthService } from '../grpc/health.ts';
 import { storeServices } from '../grpc/store/storeServices.ts';
 import { UploadIntake } from '../ingest/uploadIntake.ts';
@@ -47,6 +47,8 @@ export type RouteSettings = Pick<
   readonly secretKey?: SecretKey | undefined;
   /** Who may upload, and what an upload needs; without it nobody may. */
   readonly uploads?: UploadSettings | undefined;
+  /** Told of uploads over HTTP. MUST NOT throw. */
+  readonly onUpload?: UploadOptions['onUpload'];
 };
 
 /** Who may upload, and what an upload needs. */
@@ -54,10 +56,20 @@ export interface UploadSettings {
   readonly tokens: UploadTokens;
   /** With signatures checked, an uploader's word is not enough. */
   readonly trust: TrustPolicy;
+  /** How many at once, over HTTP. */
+  readonly maxUploads?: number | undefined;
 }
 
 /** Where and how to serve. */
-export type ServeSettings = Omit<ListenOptions, 'routes' | 'grpc'> & RouteSettings;
+export type ServeSettings = Omit<ListenOptions, 'routes' | 'grpc'> &
+  RouteSettings & {
+    /** Put around the routes. */
+    readonly around?: ((routes: HttpRoutes) => HttpRoutes) | undefined;
+    /** Aborts when the server is about to end, which gRPC's health then tells. */
+    readonly draining?: AbortSignal | undefined;
+    /** Told of calls of gRPC. MUST NOT throw. */
+    readonly onGrpcCall?: ((call: GrpcCall) => void) | undefined;
+  };
 
 /** A service as it is offered. */
 function offered(service: VariantService, { secretKey }: RouteSettings): VariantService {
@@ -88,13 +100,15 @@ export function storeRoutes(store: Holdings, settings: RouteSettings = {}): Http
     limits: settings.limits,
   });
   const reading = routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
-  const { uploads, limits } = settings;
+  const { uploads, limits, onUpload } = settings;
   if (uploads === undefined) return reading;
   return new UploadRoutes({
     taker: intakeOf(store, settings, uploads),
     authorize: (header) => uploads.tokens.uploaderOf(header),
     others: reading,
     limits,
+    maxUploads: uploads.maxUploads,
+    onUpload,
   });
 }
 
@@ -113,7 +127,7 @@ function intakeOf(store: Holdings, settings: RouteSettings, uploads: UploadSetti
 /** `store` over gRPC: for reading, and for writing where there are uploads. */
 function storeGrpc(store: Holdings, settings: ServeSettings): ListenOptions['grpc'] {
   const castore = castoreOf(store);
-  const { limits, reportError, uploads } = settings;
+  const { limits, reportError, uploads, draining, onGrpcCall } = settings;
   const writing = uploads && {
     authorize: (header: string | undefined) => uploads.tokens.uploaderOf(header),
   };
@@ -127,8 +141,9 @@ function storeGrpc(store: Holdings, settings: ServeSettings): ListenOptions['grp
         ...writing,
         acceptPut: intake && ((...args) => intake.putPathInfos(...args)),
       }),
-      healthService(GRPC_SERVICES),
+      healthService(GRPC_SERVICES, draining),
     ],
+    onCall: onGrpcCall,
     reportError: (error, method) =>
       reportError?.(error, {
         method: 'POST',
@@ -145,7 +160,8 @@ function storeGrpc(store: Holdings, settings: ServeSettings): ListenOptions['grp
  * @throws LISTEN_FAILED
  */
 export async function serveStore(store: Holdings, settings: ServeSettings): Promise<RunningServer> {
-  const routes = storeRoutes(store, settings);
+  const { around = (routes: HttpRoutes) => routes } = settings;
+  const routes = around(storeRoutes(store, settings));
   return await listen({ ...settings, routes, grpc: storeGrpc(store, settings) });
 }
 

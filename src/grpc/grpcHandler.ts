@@ -75,8 +75,10 @@ function errors(reportError: GrpcHandlerOptions['reportError']): Interceptor {
 /** Tells of calls, a stream of answers included. */
 function ended(onCall: GrpcHandlerOptions['onCall']): Interceptor {
   return (next) => async (request) => {
+    const method = `${request.service.typeName}/${request.method.name}`;
     const tell = (code: string) =>
-      onCall?.({ method: `${request.service.typeName}/${request.method.name}`, code });
+      // whoever has gone did not see how it ended
+      onCall?.({ method, code: request.signal.aborted && code === 'OK' ? 'CANCELLED' : code });
     try {
       const response = await next(request);
       if (response.stream) return { ...response, message: followed(response.message, tell) };

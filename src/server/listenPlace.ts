@@ -12,6 +12,12 @@ export interface ListenPlace {
   readonly fd?: number | undefined;
 }
 
+/**
+ * Connections that wait to be accepted, if the system allows so many (net.core.somaxconn). Where there is no room
+ * a client's first packet is lost, and it tries again after 1, 3, 7, 15, 31 seconds.
+ */
+const BACKLOG = 4096;
+
 /** Starts to listen. @throws LISTEN_FAILED with `host` and `port`, or `fd` */
 export function listenAt(
   server: Server,
@@ -27,13 +33,16 @@ export function listenAt(
       reject(new NarthexError('LISTEN_FAILED', message, facts, error));
     };
     server.once('error', refuse);
-    server.listen(fd === undefined ? { port, host } : { fd }, () => {
-      server.off('error', refuse);
-      const address = server.address();
-      // a string or null would be the address of a pipe or of a server that does not listen
-      if (address === null || typeof address === 'string') refuse(new Error('no address'));
-      else resolve(address);
-    });
+    server.listen(
+      fd === undefined ? { port, host, backlog: BACKLOG } : { fd, backlog: BACKLOG },
+      () => {
+        server.off('error', refuse);
+        const address = server.address();
+        // a string or null would be the address of a pipe or of a server that does not listen
+        if (address === null || typeof address === 'string') refuse(new Error('no address'));
+        else resolve(address);
+      },
+    );
   });
 }
 

@@ -27,9 +27,8 @@ export interface ServerLimits {
 
 /** Defaults; each says where its number comes from. */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
-  // each may hold a file descriptor and the memory of an answer: within the budget of bodiesInFlight.ts, and far
-  // above what one machine sends at full speed
-  maxConnections: 1024,
+  // each holds a file descriptor and some KB; the memory of answers has its own budget (bodiesInFlight.ts)
+  maxConnections: 4096,
   // most servers are behind a proxy
   maxConnectionsPerClient: Number.POSITIVE_INFINITY,
   // Nix asks for some thousand narinfos in a row; what a connection gathers in memory goes with it

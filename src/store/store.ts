@@ -2,7 +2,7 @@
  * The embedded store: content in append-only packs, everything else in an LMDB index. Several
  * processes may have one open at once. `docs/store.md` tells layout and durability.
  */
-import { mkdir } from 'node:fs/promises';
+import { access, constants, mkdir } from 'node:fs/promises';
 import type { ServiceOptions } from '../castore/blobService.ts';
 import type { Node } from '../castore/node.ts';
 import type { Hash } from '../hash.ts';
@@ -129,6 +129,16 @@ export class Store implements AsyncDisposable {
   recordContent(narHash: Hash, content: NarContent): void {
     this.#checkWritable();
     if (narHash.algorithm === 'sha256') this.#content.recordNar(narHash.digest, content);
+  }
+
+  /**
+   * Reads a little of all that it consists of.
+   * @throws STORE_FAILED | STORE_INVALID it could not give out what it holds
+   */
+  async check(): Promise<void> {
+    this.#index.tables.current.count();
+    const packs = packsPath(this.directory);
+    await orStoreFailure('reading the packs', packs, () => access(packs, constants.R_OK));
   }
 
   /** How much it holds and takes; goes through the whole index. @throws STORE_FAILED */

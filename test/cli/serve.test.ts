@@ -165,5 +165,7 @@ test('what goes wrong while it serves is one line, and the client sees a failure
   expect(answer.status).toBe(500);
   const { exitCode, stderr } = await end(server);
   expect(exitCode).toBe(0);
-  expect(stderr).toMatch(/^narthex: GET \/nar\/\w+\.nar: [^\n]* \[STORE_[A-Z]+\]\n$/);
+  expect(stderr).toMatch(
+    /^\S+ error request failed method=GET path=\/nar\/\w+\.nar: [^\n]* \[STORE_[A-Z]+\]\n$/,
+  );
 });

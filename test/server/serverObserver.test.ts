@@ -139,7 +139,7 @@ test('figures: connections, answers under way, bytes', async () => {
   });
   expect(server.figures()).toEqual({
     connections: 0,
-    maxConnections: 1024,
+    maxConnections: 4096,
     receivedBytes: 0,
     sentBytes: 0,
     inFlight: 0,

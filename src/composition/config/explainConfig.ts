@@ -1,5 +1,7 @@
 /** What would be built of a configuration, for people and as data. Secrets are told by the names of their files. */
 import type { PublicKey } from '../../signature.ts';
+import type { ListenAddress } from './listenAddress.ts';
+import type { OperationConfig } from './operationConfig.ts';
 import type { HoldingsConfig, ServeConfig } from './serveConfig.ts';
 import {
   type HierarchyConfig,
@@ -22,8 +24,8 @@ export interface ExplainedPart {
 
 /** Everything that would be made, and the settings beside it. */
 export function explainConfig(config: ServeConfig): ExplainedPart[] {
-  const settings: [string, string | number | boolean | undefined][] = [
-    ['listen at', config.listen && `${config.listen.host}:${config.listen.port}`],
+  const settings: Setting[] = [
+    ['listen at', addressText(config.listen)],
     ['sign with the key of', config.secretKey?.path],
     ['take uploads with the tokens of', config.uploadTokens?.path],
     ['uploads need a signature', config.requireSignatures],
@@ -32,6 +34,7 @@ export function explainConfig(config: ServeConfig): ExplainedPart[] {
     ['priority', config.priority],
     ['wait for the closure', config.waitForClosure],
     ['absences are remembered, in seconds', config.negativeTtl],
+    ...operationSettings(config.operation),
   ];
   return [
     ...settings.flatMap(([name, value]) =>
@@ -41,6 +44,26 @@ export function explainConfig(config: ServeConfig): ExplainedPart[] {
     ...(config.upstreams.length === 0
       ? []
       : [{ text: 'filled from', parts: config.upstreams.map((one) => leaf(upstreamText(one))) }]),
+  ];
+}
+
+type Setting = readonly [name: string, value: string | number | boolean | undefined];
+
+function addressText(address: ListenAddress | undefined): string | undefined {
+  return address && `${address.host}:${address.port}`;
+}
+
+function operationSettings(config: OperationConfig): Setting[] {
+  return [
+    ['log from the level', config.logLevel],
+    ['form of logs', config.logFormat],
+    ['metrics on the same port', config.metrics],
+    ['metrics at', addressText(config.metricsListen)],
+    ['connections', config.maxConnections],
+    ['connections of one client', config.maxConnectionsPerClient],
+    ['uploads at once', config.maxUploads],
+    ['goes on before its end, in seconds', config.drainDelay],
+    ['waits at its end, in seconds', config.drainTimeout],
   ];
 }
 

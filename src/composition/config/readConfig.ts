@@ -1,11 +1,10 @@
 /** From the text of a configuration file, or an address on the command line, to what it configures. */
-import { excerpt } from '../../excerpt.ts';
 import { CACHE_NIXOS_ORG_KEY } from '../../signature.ts';
 import { UploadTokens } from '../../uploadTokens.ts';
 import { addressTable } from './address.ts';
 import type { ConfigTable } from './configTable.ts';
 import { Fields, type Reading } from './fields.ts';
-import { LISTEN_FORM, type ListenAddress, parseListenAddress } from './listenAddress.ts';
+import { readAddress, readOperation } from './operationConfig.ts';
 import { Faults, type Place } from './place.ts';
 import { hasHierarchy, readHierarchy } from './readHierarchy.ts';
 import { readSecretKey, readUpstream, type Trusted } from './readService.ts';
@@ -41,7 +40,7 @@ export async function readConfig(
   const narUrls = fields.word('nar_urls', ['narhash', 'infused']);
   const config: ServeConfig = {
     ...trusted,
-    listen: readListen(fields),
+    listen: readAddress(fields, 'listen'),
     holdings: await readHoldings(fields, table, reading, trusted),
     upstreams: await readUpstreams(fields, reading, trusted),
     secretKey: await readSecretKey(fields),
@@ -52,6 +51,7 @@ export async function readConfig(
     priority: fields.count('priority', 0),
     waitForClosure: fields.flag('wait_for_closure'),
     negativeTtl: fields.count('negative_ttl', 0),
+    operation: readOperation(fields),
   };
   fields.end();
   faults.throwIfAny();
@@ -92,16 +92,6 @@ export function readStoreAddress(
   const config = storeAt(address, { key: option }, { ...files, faults, addressed: () => {} });
   faults.throwIfAny();
   return config;
-}
-
-function readListen(fields: Fields): ListenAddress | undefined {
-  const text = fields.text('listen');
-  if (text === undefined) return undefined;
-  const address = parseListenAddress(text);
-  if (address === undefined) {
-    fields.fault('listen', `should be ${LISTEN_FORM}, not '${excerpt(text)}'`);
-  }
-  return address;
 }
 
 async function readHoldings(

@@ -3,6 +3,7 @@
 import type { PublicKey, SecretKey } from '../../signature.ts';
 import type { UploadTokens } from '../../uploadTokens.ts';
 import type { ListenAddress } from './listenAddress.ts';
+import type { OperationConfig } from './operationConfig.ts';
 import type {
   FromFile,
   HierarchyConfig,
@@ -34,4 +35,5 @@ export interface ServeConfig {
   readonly waitForClosure: boolean | undefined;
   /** Seconds. */
   readonly negativeTtl: number | undefined;
+  readonly operation: OperationConfig;
 }
