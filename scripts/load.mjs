@@ -1,7 +1,7 @@
 /**
  * Puts load on a server:
  *
- *     npm run load [-- --clients 1000] [--warm-up 60] [--seconds 120] [--pause 1000] [--json]
+ *     npm run load [-- --clients 1000] [--warm-up 60] [--seconds 120] [--pause 2000] [--json]
  *
  * `narthex serve` runs over a store that is made for it; this process is all of its clients, each with a
  * connection of its own: most ask for narinfos and NARs as Nix does, over HTTP/1.1 and HTTP/2, some for
@@ -24,7 +24,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '1000' },
     'warm-up': { type: 'string', default: '60' },
     seconds: { type: 'string', default: '120' },
-    pause: { type: 'string', default: '1000' },
+    pause: { type: 'string', default: '2000' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -73,7 +73,7 @@ const mean = (numbers) => numbers.reduce((sum, n) => sum + n, 0) / numbers.lengt
 const folder = await mkdtemp(join(tmpdir(), 'narthex-load-'));
 try {
   const { store, large, others } = await makeStore(folder);
-  const server = await startServer(store);
+  await using server = await startServer(store);
   const tally = new Tally();
   const ending = new AbortController();
   const load = { url: server.url, large, others, tally, pauseMs, signal: ending.signal };

@@ -79,7 +79,7 @@ export async function makeStore(folder) {
   return { store, large, others: served.filter((path) => path !== large) };
 }
 
-/** Serves a store, with metrics at an address of their own. @param {string} store */
+/** Serves a store until it is ended or disposed of, with metrics at an address of their own. @param {string} store */
 export async function startServer(store) {
   const listen = ['--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
   const child = spawn(process.execPath, [PROGRAM, 'serve', '--json', '--store', store, ...listen], {
@@ -100,6 +100,11 @@ export async function startServer(store) {
       child.kill('SIGTERM');
       const [code] = await ended;
       return code;
+    },
+    /** Ends it at once, if it runs. */
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
     },
   };
 }

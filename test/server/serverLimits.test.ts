@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { GrpcRoutes } from '../../src/server/protocol.ts';
 import { DEFAULT_SERVER_LIMITS, serverLimits } from '../../src/server/serverLimits.ts';
 import { answerOf, http2Client, rawClient, readAll, serve, streamed, text } from './testServer.ts';
 
@@ -136,6 +137,33 @@ async function* endless() {
   const piece = Buffer.alloc(1024 * 1024);
   for (;;) yield piece;
 }
+
+describe('bodyIdleTimeoutMs: a call of gRPC whose messages do not come', () => {
+  // takes all that comes, and waits for more
+  const grpc: GrpcRoutes = { handles: () => true, handler: (request) => void request.resume() };
+  const options = { bodyIdleTimeoutMs: 50, grpc };
+
+  test('over HTTP/1.1', async () => {
+    await using server = await serve(() => text(''), options);
+    const head = 'POST /a.B/C HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const socket = await rawClient(server.port, `${head}1\r\nx\r\n`);
+    await readAll(socket);
+    await expect.poll(() => server.figures().inFlight).toBe(0);
+  });
+
+  test('over HTTP/2', async () => {
+    await using server = await serve(() => text(''), options);
+    using client = http2Client(server.url);
+    const stream = client.session.request(
+      { ':method': 'POST', ':path': '/a.B/C' },
+      { endStream: false },
+    );
+    stream.on('error', () => {});
+    stream.write('x');
+    await once(stream, 'close');
+    await expect.poll(() => server.figures().inFlight).toBe(0);
+  });
+});
 
 test.each([
   ['HTTP/1.1', GET],

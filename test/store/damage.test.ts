@@ -1,5 +1,6 @@
 /** Damaged packs: an error, never other bytes. */
 import { open, rm, stat, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { Directory } from '../../src/castore/directory.ts';
 import { packPath } from '../../src/store/layout.ts';
@@ -108,4 +109,12 @@ test('a pack that is cut off, and one that is gone', async () => {
     });
     await rm(path, { force: true });
   }
+});
+
+test('a check finds out that the packs are gone', async () => {
+  await using directory = await temporaryDirectory('store');
+  await using store = await Store.open(directory.path);
+  await store.check();
+  await rm(dirname(packPath(directory.path, 1)), { recursive: true });
+  await expect(store.check()).rejects.toMatchObject({ code: 'STORE_FAILED' });
 });
