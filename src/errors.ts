@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   COMPRESSION_INVALID: 'compressed data is corrupt',
   COMPRESSION_TRUNCATED: 'compressed data ends too early',
   COMPRESSION_TRAILING: 'bytes follow the end of compressed data',
-  LIMIT_EXCEEDED: 'a length, depth or count passes a named limit',
+  LIMIT_EXCEEDED: 'a length, depth, count or time passes a named limit',
   // castore
   NODE_INVALID: 'a castore node is malformed',
   DIRECTORY_INVALID: 'a castore directory is malformed',
@@ -72,7 +72,7 @@ export const ERROR_CODES = {
   STORE_FAILED: 'the store could not be read or written',
   WORKER_FAILED: 'a worker thread ended while it had work',
   RESTORE_FAILED: 'a path could not be written to the file system',
-  LISTEN_FAILED: 'a server could not listen at an address',
+  LISTEN_FAILED: 'a server could not listen at an address or on a socket that was passed to it',
   OUTPUT_FAILED: 'standard output or standard error could not be written',
   USAGE: 'the command line is wrong',
 } as const;

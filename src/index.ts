@@ -131,7 +131,14 @@ export { lookup } from './render/lookup.ts';
 export { measureNar, type NarMeasure } from './render/measureNar.ts';
 export { renderNar } from './render/renderNar.ts';
 export { restore } from './render/restore.ts';
-export { type ListenOptions, listen, type RunningServer } from './server/httpServer.ts';
+export {
+  type ListenOptions,
+  listen,
+  type RunningServer,
+  type ServerFigures,
+} from './server/httpServer.ts';
+export type { ServerLimits } from './server/serverLimits.ts';
+export type { RequestRecord, ServerObserver } from './server/serverObserver.ts';
 export {
   CACHE_NIXOS_ORG_KEY,
   PublicKey,

@@ -14,6 +14,12 @@ export const BODIES_BUDGET_BYTES = 1024 * BODY_BYTES;
 /** Where there is no room, a client that has taken nothing for so long makes room for another. */
 const STALLED_FOR_MS = 10_000;
 
+/**
+ * Calls of gRPC have this part of the places at most: they are not evicted, and may be asked to go on for ever
+ * (`Health.Watch`), so that they could take them all.
+ */
+const CALLS_SHARE = 1 / 2;
+
 /** The place of one answer. Disposing of it gives it back. */
 export interface BodySlot extends Disposable {
   /** Waits for what the client takes its time for. */
@@ -43,6 +49,8 @@ export class BodiesInFlight {
   readonly #maxBodies: number;
   readonly #stalledForMs: number;
   readonly #slots = new Set<Slot>();
+  readonly #maxCalls: number;
+  readonly #calls = new Set<Disposable>();
   #refused = 0;
   #evicted = 0;
   /** Since when each that waits for its client does so; the one that waits longest comes first. */
@@ -50,6 +58,7 @@ export class BodiesInFlight {
 
   constructor(options: BodiesInFlightOptions = {}) {
     this.#maxBodies = options.maxBodies ?? Math.floor(BODIES_BUDGET_BYTES / BODY_BYTES);
+    this.#maxCalls = Math.ceil(this.#maxBodies * CALLS_SHARE);
     this.#stalledForMs = options.stalledForMs ?? STALLED_FOR_MS;
   }
 
@@ -76,6 +85,23 @@ export class BodiesInFlight {
     const slot = new Slot(giveUp, this.#waiting, this.#slots);
     this.#slots.add(slot);
     return slot;
+  }
+
+  /** The same for a call of gRPC. Without a way to tell that it waits, it is never taken away. */
+  admitCall(): Disposable | undefined {
+    if (this.#calls.size >= this.#maxCalls) {
+      this.#refused++;
+      return undefined;
+    }
+    const slot = this.admit(() => {});
+    if (slot === undefined) return undefined;
+    this.#calls.add(slot);
+    return {
+      [Symbol.dispose]: () => {
+        this.#calls.delete(slot);
+        slot[Symbol.dispose]();
+      },
+    };
   }
 
   #evict(): boolean {

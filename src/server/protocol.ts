@@ -62,7 +62,6 @@ export function handleGrpc(
 ): boolean {
   const { path } = parseTarget(request.url ?? '');
   if (grpc === undefined || !grpc.handles(path)) return false;
-  let brokenOff = false;
   if (observer.requestEnded !== undefined) {
     const client = origin.socket && clientAddress(origin.socket);
     const startedMs = performance.now();
@@ -77,14 +76,11 @@ export function handleGrpc(
         sentBytes: undefined,
         answeredAfterMs: undefined,
         durationMs: performance.now() - startedMs,
-        outcome: response.writableEnded ? 'complete' : brokenOff ? 'brokenOff' : 'clientGone',
+        outcome: response.writableEnded ? 'complete' : 'clientGone',
       }),
     );
   }
-  const slot = bodies.admit(() => {
-    brokenOff = true;
-    response.destroy();
-  });
+  const slot = bodies.admitCall();
   if (slot === undefined) {
     // for gRPC clients this is UNAVAILABLE (grpc/doc/http-grpc-status-mapping.md)
     response.statusCode = 503;

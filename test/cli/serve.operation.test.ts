@@ -251,6 +251,45 @@ describe('the end', () => {
     socket.destroy();
   });
 
+  test('what is being brought in is given up, and nothing of it is kept', async () => {
+    const cache = await syntheticCache([{ name: 'slow' }]);
+    const asked = Promise.withResolvers<void>();
+    await using upstream = await serveStatic(cache.files, {
+      respond({ path }) {
+        if (!path.startsWith('nar/')) return undefined;
+        asked.resolve();
+        return { after: new Promise(() => {}) };
+      },
+    });
+    await using far = await temporaryCli();
+    const keys = ['--trusted-public-keys', TEST_KEY.publicKey];
+    await using server = await serve(far, '--upstream', upstream.url, ...keys);
+    await get(`${server.url}/${cache.path('slow').hashPart}.narinfo`);
+    await asked.promise;
+    expect(await end(server)).toMatchObject({ exitCode: 0, stderr: '' });
+    const { stdout } = await far.run(['stats', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ paths: 0 });
+  });
+
+  test('an upload that does not come to its end is broken off, and nothing of it is kept', async () => {
+    await using far = await temporaryCli();
+    await writeFile(join(far.directory, 'tokens'), 'token-of-the-tests-0123\n');
+    const args = ['--upload-token-file', 'tokens', '--drain-timeout', '1', ...OPERATED];
+    await using server = await serve(far, ...args);
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    socket.write(
+      'PUT /nar/x.nar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-the-tests-0123\r\n' +
+        'Content-Length: 1000\r\n\r\n',
+    );
+    const metrics = async () => (await get(`${server.metricsUrl}/metrics`)).text;
+    while (!/^narthex_uploads_in_flight 1$/m.test(await metrics()));
+    expect(await end(server)).toMatchObject({ exitCode: 0, stderr: '' });
+    const { stdout } = await far.run(['stats', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ paths: 0 });
+    socket.destroy();
+  });
+
   test('--drain-delay: it goes on, and says that it is about to end', async () => {
     await using server = await serve(cli, '--drain-delay', '3600');
     server.child.kill('SIGTERM');

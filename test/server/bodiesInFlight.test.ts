@@ -29,6 +29,18 @@ describe('places', () => {
     expect(given).toEqual(['third', 'first']);
   });
 
+  test('are for calls of gRPC up to a half', () => {
+    const bodies = new BodiesInFlight({ maxBodies: 4 });
+    const call = bodies.admitCall();
+    expect(bodies.admitCall()).toBeDefined();
+    expect(bodies.admitCall()).toBeUndefined();
+    expect(bodies.figures()).toMatchObject({ inFlight: 2, refused: 1 });
+    call?.[Symbol.dispose]();
+    expect(bodies.admitCall()).toBeDefined();
+    for (const _ of [1, 2]) expect(bodies.admit(() => {})).toBeDefined();
+    expect(bodies.admit(() => {})).toBeUndefined();
+  });
+
   test('are not taken from who has begun to wait only now, nor from who goes on', async () => {
     const bodies = new BodiesInFlight({ maxBodies: 1, stalledForMs: 3_600_000 });
     const slot = bodies.admit(() => {});
