@@ -196,6 +196,15 @@ describe('logs', () => {
     }
   });
 
+  test('as a configuration file says, which options go before', async () => {
+    const file = join(cli.directory, 'operation.toml');
+    await writeFile(file, 'log_level = "error"\nlog_format = "json"\nmetrics = true\n');
+    await using server = await serve(cli, '--config', file, '--log-level', 'info');
+    expect(await get(`${server.url}/metrics`)).toMatchObject({ status: 200 });
+    const events = jsonLines((await end(server)).stderr).map(({ event }) => event);
+    expect(events).toEqual(['listening', 'draining', 'ended']);
+  });
+
   test('a level or form that is not there', async () => {
     for (const args of [
       ['--log-level', 'loud'],
