@@ -38,6 +38,14 @@ export interface Limits {
    * remembers; some 200 bytes of memory each.
    */
   readonly pinnedClosurePaths: number;
+  /** The log of a build, decompressed. */
+  readonly buildLogBytes: number;
+  /** A realisation (`.doi`). */
+  readonly realisationBytes: number;
+  /** A file of `debuginfo/`. */
+  readonly debugInfoBytes: number;
+  /** Logs, realisations and pieces of debug information that are kept; some 150 bytes of index each. */
+  readonly extraFiles: number;
   /** Changes that one comparison of two trees tells of, and directories it opens for them. */
   readonly diffEntries: number;
 }
@@ -57,6 +65,10 @@ export const DEFAULT_LIMITS: Limits = {
   listingBytes: 256 * 1024 * 1024,
   zipEntries: 400_000,
   pinnedClosurePaths: 200_000,
+  buildLogBytes: 256 * 1024 * 1024,
+  realisationBytes: 1024 * 1024,
+  debugInfoBytes: 16 * 1024,
+  extraFiles: 20_000_000,
   diffEntries: 4_000_000,
 };
 
@@ -64,9 +76,9 @@ export const DEFAULT_LIMITS: Limits = {
  * Passes `actual` if it is within the limit called `name`.
  * @throws LIMIT_EXCEEDED with `limit`, `expected` (the maximum) and `actual`
  */
-export function checkLimit(
-  limits: Limits,
-  name: keyof Limits,
+export function checkLimit<Name extends keyof Limits>(
+  limits: Pick<Limits, Name>,
+  name: Name,
   actual: number | bigint,
   facts: Record<string, string | number> = {},
 ): void {

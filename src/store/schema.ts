@@ -15,6 +15,8 @@
  *                                                    → store path digest of the referring one
  *     finding    referrer, reference, upstream, digest (pathinfo/keptFinding.ts)
  *                                                    → finding record (findingCodec.ts)
+ *     extra      path of an extra file below a cache → digest and size of its content
+ *                                                      (storeExtraFileService.ts)
  *
  *     location = u32 pack, u48 offset of the record, u32 encoded size, u32 size, u8 encoding
  *
@@ -27,7 +29,10 @@ import type { Node } from '../castore/node.ts';
 import { NarthexError } from '../errors.ts';
 import type { RecordLocation } from './packFormat.ts';
 
-/** The version of this schema; a store of another one is refused. */
+/**
+ * The version of this schema; a store of another one is refused. A sub-database that is only added is
+ * no other version: it is made in an older store when that is opened for writing, and empty until then.
+ */
 export const SCHEMA_VERSION = 1;
 
 /** The sub-databases by name. */
@@ -43,7 +48,11 @@ export const TABLE_NAMES = [
   'closure',
   'referrer',
   'finding',
+  'extra',
 ] as const;
+
+/** Those that came after the first stores were made, and may be absent from one that is only read. */
+export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>(['extra']);
 
 /** A sub-database's name. */
 export type TableName = (typeof TABLE_NAMES)[number];

@@ -6,6 +6,7 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import type { ServiceOptions } from '../castore/blobService.ts';
 import type { Node } from '../castore/node.ts';
 import type { Hash } from '../hash.ts';
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { CommitQueue } from './commitQueue.ts';
 import { ContentStore } from './contentStore.ts';
 import { indexPath, packsPath } from './layout.ts';
@@ -17,6 +18,7 @@ import { RecordReader } from './recordReader.ts';
 import type { NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
 import { StoreDirectoryService } from './storeDirectoryService.ts';
+import { StoreExtraFileService } from './storeExtraFileService.ts';
 import { orStoreFailure, readOnlyStore } from './storeFailure.ts';
 import { StoreFindingService } from './storeFindingService.ts';
 import { StoreIndex } from './storeIndex.ts';
@@ -36,6 +38,8 @@ export interface StoreOptions {
   readonly encoder?: RecordEncoder | undefined;
   /** A pack this long gets no more records. */
   readonly packFullBytes?: number;
+  /** How many extra files it takes. */
+  readonly limits?: Pick<Limits, 'extraFiles'>;
 }
 
 /** An open store. Disposing of it brings all that was closed to disk. */
@@ -46,6 +50,7 @@ export class Store implements AsyncDisposable {
   readonly directories: StoreDirectoryService;
   readonly pathInfos: StorePathInfoService;
   readonly findings: StoreFindingService;
+  readonly extraFiles: StoreExtraFileService;
   readonly #index: StoreIndex;
   readonly #content: ContentStore;
   readonly #checkWritable: () => void;
@@ -83,6 +88,12 @@ export class Store implements AsyncDisposable {
     this.directories = new StoreDirectoryService(content, checkWritable);
     this.pathInfos = new StorePathInfoService(index, variants, this.#commits, checkWritable);
     this.findings = new StoreFindingService(index, checkWritable);
+    this.extraFiles = new StoreExtraFileService({
+      index,
+      flush: () => this.#commits.flush(),
+      checkWritable,
+      limits: options.limits ?? DEFAULT_LIMITS,
+    });
   }
 
   /**

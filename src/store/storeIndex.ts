@@ -1,12 +1,19 @@
 /** The LMDB index of a store. Several processes may have it open at once. */
 import { access } from 'node:fs/promises';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 import { utf8 } from '../bytes.ts';
 import { NarthexError } from '../errors.ts';
 import { checkIndexFile } from './indexFile.ts';
-import { decodeU32, encodeU32, SCHEMA_VERSION, TABLE_NAMES, type TableName } from './schema.ts';
+import {
+  ADDED_TABLES,
+  decodeU32,
+  encodeU32,
+  SCHEMA_VERSION,
+  TABLE_NAMES,
+  type TableName,
+} from './schema.ts';
 import { orStoreFailure, storeFailure } from './storeFailure.ts';
-import { Table } from './table.ts';
+import { type RawTable, Table } from './table.ts';
 
 /**
  * Address space for the map, not memory and not disk: the most that an index can grow to. With
@@ -145,18 +152,16 @@ function openTable(
 ): Table {
   // openDB is typed as if it always succeeded; a table that is absent from an index opened for
   // reading comes back as undefined
-  const database: Database<Uint8Array, Uint8Array> | undefined = root.openDB({
-    name,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-  });
-  if (database === undefined) {
+  const openRaw = (): RawTable | undefined =>
+    root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' });
+  const table = new Table(openRaw, path);
+  if (!table.exists && !ADDED_TABLES.has(name)) {
     throw new NarthexError('STORE_INVALID', `the index has no table ${name}: ${path}`, {
       path,
       table: name,
     });
   }
-  return new Table(database, path);
+  return table;
 }
 
 function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): Tables {
@@ -173,5 +178,6 @@ function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): T
     closure: tableOf('closure'),
     referrer: tableOf('referrer'),
     finding: tableOf('finding'),
+    extra: tableOf('extra'),
   };
 }

@@ -8,22 +8,35 @@ export interface Row {
   readonly value: Uint8Array;
 }
 
+/** A sub-database as the binding gives it. */
+export type RawTable = Database<Uint8Array, Uint8Array>;
+
 /** How many rows are read at a time; a snapshot is held no longer than one such page takes. */
 const PAGE_ROWS = 512;
 
-/** Reads see what was committed a moment ago; inside a transaction also what it wrote. */
+/**
+ * Reads see what was committed a moment ago; inside a transaction also what it wrote. A table that is not
+ * there, since the index is only read and nobody has made it yet, is empty.
+ */
 export class Table {
-  readonly #database: Database<Uint8Array, Uint8Array>;
+  readonly #open: () => RawTable | undefined;
   readonly #path: string;
+  #raw: RawTable | undefined;
 
-  constructor(database: Database<Uint8Array, Uint8Array>, path: string) {
-    this.#database = database;
+  /** @param open asked again at each use until it gives a sub-database */
+  constructor(open: () => RawTable | undefined, path: string) {
+    this.#open = open;
     this.#path = path;
+  }
+
+  /** Whether it is there. @throws STORE_FAILED | STORE_INVALID */
+  get exists(): boolean {
+    return this.#read(() => true) ?? false;
   }
 
   /** @throws STORE_FAILED | STORE_INVALID */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#guarded('reading the index', () => this.#database.get(key));
+    return this.#read((raw) => raw.get(key));
   }
 
   /**
@@ -34,32 +47,30 @@ export class Table {
   getFresh(key: Uint8Array): Uint8Array | undefined {
     const value = this.get(key);
     if (value !== undefined) return value;
-    this.#guarded('reading the index', () => this.#database.resetReadTxn());
+    this.#read((raw) => raw.resetReadTxn());
     return this.get(key);
   }
 
   /** @throws STORE_FAILED | STORE_INVALID */
   has(key: Uint8Array): boolean {
-    return this.#guarded('reading the index', () => this.#database.doesExist(key));
+    return this.#read((raw) => raw.doesExist(key)) ?? false;
   }
 
   /** Inside a transaction only. @throws STORE_FAILED | STORE_INVALID */
   put(key: Uint8Array, value: Uint8Array): void {
-    this.#guarded('writing the index', () => this.#database.putSync(key, value));
+    this.#guarded('writing the index', () => this.#table?.putSync(key, value));
   }
 
   /** Inside a transaction only. @throws STORE_FAILED | STORE_INVALID */
   remove(key: Uint8Array): void {
-    this.#guarded('writing the index', () => this.#database.removeSync(key));
+    this.#guarded('writing the index', () => this.#table?.removeSync(key));
   }
 
   /** Number of rows. @throws STORE_FAILED | STORE_INVALID */
   count(): number {
     // typed as {}; LMDB's MDB_stat has it
-    const stats: { entryCount?: number } = this.#guarded('reading the index', () =>
-      this.#database.getStats(),
-    );
-    return stats.entryCount ?? 0;
+    const stats: { entryCount?: number } | undefined = this.#read((raw) => raw.getStats());
+    return stats?.entryCount ?? 0;
   }
 
   /**
@@ -86,15 +97,28 @@ export class Table {
   }
 
   #page(prefix: Uint8Array, start: Uint8Array, exclusiveStart: boolean): Row[] {
-    return this.#guarded('reading the index', () => {
-      const rows: Row[] = [];
+    const rows: Row[] = [];
+    this.#read((raw) => {
       // an empty start is no key; without one the range begins at the first
       const range = { ...(start.length > 0 ? { start, exclusiveStart } : {}), limit: PAGE_ROWS };
-      for (const { key, value } of this.#database.getRange(range)) {
+      for (const { key, value } of raw.getRange(range)) {
         if (Buffer.compare(key.subarray(0, prefix.length), prefix) !== 0) break;
         rows.push({ key, value });
       }
-      return rows;
+    });
+    return rows;
+  }
+
+  get #table(): RawTable | undefined {
+    this.#raw ??= this.#open();
+    return this.#raw;
+  }
+
+  /** @returns `undefined` where the table is not there */
+  #read<T>(action: (raw: RawTable) => T): T | undefined {
+    return this.#guarded('reading the index', () => {
+      const raw = this.#table;
+      return raw && action(raw);
     });
   }
 
