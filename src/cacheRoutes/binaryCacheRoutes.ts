@@ -6,18 +6,23 @@
  *     /<hash part>.ls                         the listing, with narOffset
  *     /nar/<NarHash>.nar[?hash=<hash part>]   rendered from castore
  *     /nar/<NarHash>.nar.zst[?hash=…]         joined from chunks as they lie at rest
+ *     /log/…  /realisations/…  /build-trace-v2/…  /debuginfo/…
+ *                                             extra files as they are kept (extraFiles/extraFileName.ts)
  *
  * `hash` names a store path with that NAR, for PathInfo services without an index by NarHash; our own
  * narinfos carry it where it is needed. NARs of variants that are not current are served too: a NarHash
  * can mean one content only.
  */
-import type { ServiceOptions } from '../castore/blobService.ts';
+import { parseExtraFileName } from '../extraFiles/extraFileName.ts';
+import type { ExtraFileService } from '../extraFiles/extraFileService.ts';
 import type { PathInfoService } from '../pathinfo/pathInfoService.ts';
 import { CacheFiles, type CacheFilesOptions, type ServedCache } from './cacheFiles.ts';
 import { parseCachePath } from './cachePath.ts';
+import { type ExtraFileSource, extraFileResponse } from './extraFileResponse.ts';
 import {
   type CacheRequest,
   type CacheResponse,
+  type HandleOptions,
   type HttpRoutes,
   methodRefusal,
   notFoundResponse,
@@ -32,6 +37,8 @@ export interface BinaryCacheOptions extends CacheFilesOptions {
   readonly narHashIndex?: NarHashIndex | undefined;
   /** Asked for narinfos and NARs that are not here; without it they are absent. */
   readonly pending?: PendingPaths | undefined;
+  /** Its extra files; without it there are none. */
+  readonly extraFiles?: ExtraFileService | undefined;
 }
 
 /** The routes of a binary cache over the three services. */
@@ -39,9 +46,11 @@ export class BinaryCacheRoutes implements HttpRoutes {
   /** Answers the files; other caches over the same content may share it. */
   readonly files: CacheFiles;
   readonly #current: ServedCache;
+  readonly #extras: ExtraFileSource | undefined;
 
   constructor(options: BinaryCacheOptions) {
-    const { pathInfoService, narHashIndex, pending } = options;
+    const { pathInfoService, narHashIndex, pending, extraFiles, blobService } = options;
+    this.#extras = extraFiles && { extraFiles, blobService };
     this.files = new CacheFiles(options);
     this.#current = {
       pathInfo: (digest, callOptions) => pathInfoService.get(digest, callOptions),
@@ -56,10 +65,15 @@ export class BinaryCacheRoutes implements HttpRoutes {
   }
 
   /** Answers whatever is asked: what is not here with 404. */
-  async handle(request: CacheRequest, options: ServiceOptions = {}): Promise<CacheResponse> {
-    const { path } = request;
-    const file = path.startsWith('/') ? parseCachePath(path.slice(1), request.query) : undefined;
-    if (file === undefined) return notFoundResponse(request);
-    return methodRefusal(request) ?? this.files.answer(request, file, this.#current, options);
+  async handle(request: CacheRequest, options: HandleOptions = {}): Promise<CacheResponse> {
+    const path = request.path.replace(/^\//, '');
+    if (path === request.path) return notFoundResponse(request);
+    const file = parseCachePath(path, request.query);
+    if (file !== undefined) {
+      return methodRefusal(request) ?? this.files.answer(request, file, this.#current, options);
+    }
+    const extra = this.#extras && parseExtraFileName(path);
+    if (this.#extras === undefined || extra === undefined) return notFoundResponse(request);
+    return methodRefusal(request) ?? extraFileResponse(request, extra, this.#extras, options);
   }
 }

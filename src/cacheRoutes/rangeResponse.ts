@@ -3,12 +3,14 @@ import type { ByteRange } from '../render/layout.ts';
 import { isKnownToClient, requestedRange } from './conditional.ts';
 import { type CacheRequest, type CacheResponse, textResponse } from './http.ts';
 
-/** What is asked for. It never changes under its URL. */
+/** What is asked for. */
 export interface RangedContent {
   readonly sizeBytes: number;
   /** With its quotes. */
   readonly etag: string;
   readonly contentType: string;
+  /** Default {@link FOREVER}: it never changes under its URL. */
+  readonly cacheControl?: string | undefined;
   readonly render: (range: ByteRange) => AsyncIterable<Uint8Array>;
 }
 
@@ -18,8 +20,8 @@ export const FOREVER = `public, max-age=${ONE_YEAR_SECONDS}, immutable`;
 
 /** 200, 206, 304 or 416, as the request's conditions and range want it. */
 export function rangeResponse(request: CacheRequest, content: RangedContent): CacheResponse {
-  const { sizeBytes, etag, contentType } = content;
-  const headers = { etag, 'accept-ranges': 'bytes', 'cache-control': FOREVER };
+  const { sizeBytes, etag, contentType, cacheControl = FOREVER } = content;
+  const headers = { etag, 'accept-ranges': 'bytes', 'cache-control': cacheControl };
   if (isKnownToClient(request, etag)) return { status: 304, headers };
   const range = requestedRange(request, etag, sizeBytes);
   if (range === 'unsatisfiable') {

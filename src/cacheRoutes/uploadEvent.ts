@@ -1,8 +1,9 @@
 /** What is told of uploads. */
 import type { ErrorCode } from '../errors.ts';
+import type { UploadTarget } from './uploadTarget.ts';
 
-/** What was uploaded. */
-export type UploadedFile = 'nar' | 'narinfo';
+/** What was uploaded; `other` is not taken at all. */
+export type UploadedFile = UploadTarget['file'] | 'other';
 
 /** Why an upload was refused: an error's code, or that there were too many at once. */
 export type UploadRefusal = ErrorCode | 'BUSY';
@@ -16,7 +17,7 @@ export type UploadEvent =
       readonly type: 'taken';
       readonly file: UploadedFile;
       readonly uploader: string;
-      /** The NarHash, or the store path. */
+      /** The NarHash of a NAR, the store path of a narinfo, the path of all others. */
       readonly name: string;
     }
   | {

@@ -5,21 +5,25 @@
  *     PUT  nar/<any name>[.xz|.zst|…]   a NAR; what compresses it is told by its first bytes
  *     PUT  <hash part>.narinfo          needs its NAR and its references
  *     HEAD nar/<name as uploaded>       whether it was taken
+ *     PUT  <hash part>.ls               compared where its path is here, and not kept: it is made
+ *     PUT  log/…  realisations/…  build-trace-v2/…  debuginfo/…
+ *                                       kept in place of what is there (ingest/extraFileIntake.ts)
  *
  * Everything else is passed on. What is refused is answered with 4xx and the error's code.
  */
-
-import { concatBytes } from '../bytes.ts';
 import type { ServiceOptions } from '../castore/blobService.ts';
 import { decompress, parseCompression } from '../compression/compression.ts';
 import type { Compression } from '../compression/decoders.ts';
-import { detectCompression, MAGIC_BYTES } from '../compression/detect.ts';
+import { detectCompression } from '../compression/detect.ts';
+import { peekBytes } from '../compression/peekedBytes.ts';
 import { type ErrorCode, isNarthexError, NarthexError } from '../errors.ts';
+import type { ExtraFileName } from '../extraFiles/extraFileName.ts';
 import type { Hash } from '../hash.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { NarInfo } from '../narinfo/narinfo.ts';
 import { parseNarInfo } from '../narinfo/parse.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import { collect } from '../upstream/body.ts';
 import { WeightedLru } from '../weightedLru.ts';
 import { parseCachePath } from './cachePath.ts';
 import {
@@ -32,6 +36,7 @@ import {
   textResponse,
 } from './http.ts';
 import type { UploadEvent, UploadedFile, UploadRefusal } from './uploadEvent.ts';
+import { parseUploadTarget, type UploadTarget } from './uploadTarget.ts';
 
 /** What takes uploads and checks them. */
 export interface UploadTaker {
@@ -41,6 +46,18 @@ export interface UploadTaker {
     signal?: AbortSignal,
   ): Promise<UploadedNar>;
   putNarInfo(narInfo: NarInfo, uploader: string, options: ServiceOptions): Promise<PathInfo>;
+}
+
+/** What takes the other files of a cache. */
+export interface ExtraFileTaker {
+  /** @param options its `narHashOf` tells what a file of `nar/` is, as long as that is known */
+  put(
+    name: ExtraFileName,
+    body: AsyncIterable<Uint8Array>,
+    options: ServiceOptions & { narHashOf: (narFile: string) => Hash | undefined },
+  ): Promise<void>;
+  /** Told of each path that was taken. */
+  pathTaken(pathInfo: PathInfo, options: ServiceOptions): Promise<void>;
 }
 
 /** A NAR that was uploaded. */
@@ -53,6 +70,14 @@ export interface UploadedNar {
 /** What {@link UploadRoutes} are made of. */
 export interface UploadOptions {
   readonly taker: UploadTaker;
+  /** Without it extra files are not taken. */
+  readonly extraFiles?: ExtraFileTaker | undefined;
+  /** Passes the listing of a path that is not here, or has it. `digest` is that of the store path. */
+  readonly checkListing: (
+    digest: Uint8Array,
+    bytes: Uint8Array,
+    options: ServiceOptions,
+  ) => Promise<void>;
   /** From an `Authorization` header to the uploader's name. */
   readonly authorize: (authorization: string | undefined) => string | undefined;
   /** Answers all that is no upload. */
@@ -73,8 +98,6 @@ export const DEFAULT_MAX_UPLOADS = 64;
 /** Files of NARs that are remembered, for narinfos that come later. */
 const REMEMBERED_FILES = 10_000;
 
-/** File names below `nar/`: one level, nothing that could be mistaken for a way out. */
-const NAR_FILE = /^nar\/[0-9A-Za-z][0-9A-Za-z._+-]{0,255}$/;
 const BROTLI = /\.br$/;
 
 /** Errors that are the uploader's, with their status; others are ours. */
@@ -87,6 +110,10 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   SIGNATURE_MISMATCH: 403,
   COMPRESSION_UNSUPPORTED: 415,
   NARINFO_INVALID: 400,
+  REALISATION_INVALID: 400,
+  DEBUG_INFO_INVALID: 400,
+  LISTING_INVALID: 400,
+  LISTING_MISMATCH: 409,
   NAR_INVALID: 400,
   NAR_HASH_MISMATCH: 400,
   NAR_SIZE_MISMATCH: 400,
@@ -125,7 +152,8 @@ export class UploadRoutes implements HttpRoutes {
       return { status: 200, headers: {} };
     if (method !== 'PUT') return await this.#options.others.handle(request, options);
     const uploader = this.#options.authorize(request.headers['authorization']);
-    const kind: UploadedFile = NAR_FILE.test(file) ? 'nar' : 'narinfo';
+    const target = this.#targetOf(file);
+    const kind: UploadedFile = target?.file ?? 'other';
     const refused = (code: UploadRefusal) =>
       this.#options.onUpload?.({ type: 'refused', file: kind, uploader, code });
     if (uploader === undefined) {
@@ -135,18 +163,16 @@ export class UploadRoutes implements HttpRoutes {
         'www-authenticate': 'Basic realm="narthex", charset="UTF-8"',
       });
     }
+    if (target === undefined) {
+      return textResponse(request, 405, 'no such file is taken', { allow: 'GET, HEAD' });
+    }
     if (this.#underWay >= this.#maxUploads) {
       refused('BUSY');
       return textResponse(request, 503, 'busy', RETRY_LATER);
     }
     using _place = this.#takePlace();
     try {
-      const name = await this.#put(request, file, uploader, options);
-      if (name === undefined) {
-        return textResponse(request, 405, 'only NARs and narinfos are taken', {
-          allow: 'GET, HEAD',
-        });
-      }
+      const name = await this.#put(request, target, uploader, options);
       this.#options.onUpload?.({ type: 'taken', file: kind, uploader, name });
       return bytesResponse(request, 201, new Uint8Array(), NOT_REMEMBERED);
     } catch (error) {
@@ -155,6 +181,12 @@ export class UploadRoutes implements HttpRoutes {
       if (status === undefined || !isNarthexError(error)) throw error;
       return textResponse(request, status, `${error.code}: ${error.message}`, NOT_REMEMBERED);
     }
+  }
+
+  #targetOf(file: string): UploadTarget | undefined {
+    const target = parseUploadTarget(file);
+    const isExtra = target !== undefined && 'name' in target;
+    return isExtra && this.#options.extraFiles === undefined ? undefined : target;
   }
 
   #takePlace(): Disposable {
@@ -169,39 +201,62 @@ export class UploadRoutes implements HttpRoutes {
     };
   }
 
-  /** @returns the NarHash or store path that was taken; `undefined` where it is neither NAR nor narinfo */
+  /** @returns what it is called in {@link UploadEvent} */
   async #put(
     request: CacheRequest,
-    file: string,
+    target: UploadTarget,
     uploader: string,
     options: ServiceOptions,
-  ): Promise<string | undefined> {
-    const { body = none(), headers } = request;
+  ): Promise<string> {
     const { signal } = options;
-    if (NAR_FILE.test(file)) {
-      const decoded = this.#decoded(
-        body,
-        headers['content-encoding'],
-        this.#limits.narBytes,
+    const file = request.path.slice(1);
+    if (target.file === 'nar') {
+      return await this.#putNar(
+        file,
+        this.#decoded(request, this.#limits.narBytes, signal),
         signal,
       );
-      const nar = await peeked(decoded);
-      const compression = detectCompression(nar.first) ?? (BROTLI.test(file) ? 'br' : undefined);
-      if (compression === undefined) {
-        await nar.leave();
-        throw new NarthexError('NAR_INVALID', `${file} is no NAR, compressed or not`, {
-          url: file,
-        });
-      }
-      const uploaded = await this.#options.taker.putNar(nar.all, compression, signal);
-      this.#files.set(file, uploaded);
-      return uploaded.narHash.toString();
     }
-    const target = parseCachePath(file);
-    if (target?.type !== 'narinfo') return undefined;
-    const most = this.#limits.narinfoBytes;
-    const text = await whole(this.#decoded(body, headers['content-encoding'], most, signal), most);
-    const narInfo = parseNarInfo(text, { limits: this.#limits, url: file });
+    if (target.file === 'narinfo') {
+      const bytes = await this.#whole(request, 'narinfoBytes', options);
+      return await this.#putNarInfo(file, bytes, { ...options, uploader });
+    }
+    if (target.file === 'listing') {
+      const bytes = await this.#whole(request, 'listingBytes', options);
+      await this.#options.checkListing(target.digest, bytes, options);
+      return file;
+    }
+    // how much of it there may be is for its kind to say
+    const body = this.#decoded(request, Number.POSITIVE_INFINITY, signal);
+    const narHashOf = (narFile: string) => this.#narHashOf(narFile);
+    await this.#options.extraFiles?.put(target.name, body, { signal, narHashOf });
+    return file;
+  }
+
+  async #putNar(
+    file: string,
+    decoded: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const nar = await peekBytes(decoded);
+    const compression = detectCompression(nar.first) ?? (BROTLI.test(file) ? 'br' : undefined);
+    if (compression === undefined) {
+      await nar.leave();
+      throw new NarthexError('NAR_INVALID', `${file} is no NAR, compressed or not`, {
+        url: file,
+      });
+    }
+    const uploaded = await this.#options.taker.putNar(nar.all, compression, signal);
+    this.#files.set(file, uploaded);
+    return uploaded.narHash.toString();
+  }
+
+  async #putNarInfo(
+    file: string,
+    bytes: Uint8Array,
+    { uploader, ...options }: ServiceOptions & { readonly uploader: string },
+  ): Promise<string> {
+    const narInfo = parseNarInfo(bytes, { limits: this.#limits, url: file });
     if (`${narInfo.storePath.hashPart}.narinfo` !== file) {
       throw new NarthexError('STORE_PATH_MISMATCH', `${file} is about ${narInfo.storePath}`, {
         expected: file,
@@ -209,8 +264,18 @@ export class UploadRoutes implements HttpRoutes {
       });
     }
     this.#compareFile(narInfo);
-    await this.#options.taker.putNarInfo(narInfo, uploader, options);
+    const { taker, extraFiles } = this.#options;
+    const pathInfo = await taker.putNarInfo(narInfo, uploader, options);
+    await extraFiles?.pathTaken(pathInfo, options);
     return narInfo.storePath.absolute;
+  }
+
+  /** The NarHash of a file that was uploaded, or that we name so ourselves. */
+  #narHashOf(narFile: string): Hash | undefined {
+    const uploaded = this.#files.get(narFile);
+    if (uploaded !== undefined) return uploaded.narHash;
+    const ours = parseCachePath(narFile);
+    return ours?.type === 'nar' ? ours.narHash : undefined;
   }
 
   /** What the narinfo says of a file that came by the URL that it names. */
@@ -233,12 +298,23 @@ export class UploadRoutes implements HttpRoutes {
     }
   }
 
+  /** All of a body that is small, by the limit called `limit`. */
+  async #whole(
+    request: CacheRequest,
+    limit: 'narinfoBytes' | 'listingBytes',
+    { signal }: ServiceOptions,
+  ): Promise<Uint8Array> {
+    const limits = this.#limits;
+    const decoded = this.#decoded(request, limits[limit], signal);
+    return await collect(decoded, limits, limit, request.path.slice(1));
+  }
+
   #decoded(
-    body: AsyncIterable<Uint8Array>,
-    encoding: string | undefined,
+    { body = none(), headers }: CacheRequest,
     maxOutputBytes: number,
     signal: AbortSignal | undefined,
   ): AsyncIterable<Uint8Array> {
+    const encoding = headers['content-encoding'];
     if (encoding === undefined || encoding === '' || encoding === 'identity') return body;
     const compression = parseCompression(encoding === 'x-gzip' ? 'gzip' : encoding);
     return decompress(compression, body, { limits: this.#limits, maxOutputBytes, signal });
@@ -246,46 +322,3 @@ export class UploadRoutes implements HttpRoutes {
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {}
-
-/** The bytes, and the first of them, which tell what they are. */
-async function peeked(bytes: AsyncIterable<Uint8Array>) {
-  const iterator = bytes[Symbol.asyncIterator]();
-  const leave = async () => {
-    await iterator.return?.();
-  };
-  const first: Uint8Array[] = [];
-  let length = 0;
-  while (length < MAGIC_BYTES) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    first.push(next.value);
-    length += next.value.length;
-  }
-  const all = (async function* () {
-    try {
-      yield* first;
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        yield next.value;
-      }
-    } finally {
-      await leave();
-    }
-  })();
-  return { first: concatBytes(first), all, leave };
-}
-
-async function whole(bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of bytes) {
-    length += piece.length;
-    if (length > maxBytes) {
-      throw new NarthexError('LIMIT_EXCEEDED', `a narinfo has more than ${maxBytes} bytes`, {
-        limit: 'narinfoBytes',
-        expected: maxBytes,
-      });
-    }
-    pieces.push(piece);
-  }
-  return concatBytes(pieces);
-}

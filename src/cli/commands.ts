@@ -10,6 +10,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   closure: async () => (await import('./closure.ts')).closure,
   ls: async () => (await import('./ls.ts')).ls,
   cat: async () => (await import('./cat.ts')).cat,
+  log: async () => (await import('./log.ts')).log,
   nar: async () => (await import('./nar.ts')).nar,
   restore: async () => (await import('./restore.ts')).restore,
   audit: async () => (await import('./audit.ts')).audit,

@@ -2,6 +2,7 @@
 import type { BlobService, ServiceOptions } from '../castore/blobService.ts';
 import type { DirectoryService } from '../castore/directoryService.ts';
 import type { Node } from '../castore/node.ts';
+import type { ExtraFileService } from '../extraFiles/extraFileService.ts';
 import type { Hash } from '../hash.ts';
 import type { NarReader } from '../ingest/narReading.ts';
 import type { ContentByNarHash, UpstreamIngestOptions } from '../ingest/upstreamIngest.ts';
@@ -19,6 +20,8 @@ export interface Holdings {
   readonly directory?: string | undefined;
   /** Reads NARs that are brought in; on the calling thread by default. */
   readonly narReader?: NarReader | undefined;
+  /** Logs and the like; without it none are served, and none taken. */
+  readonly extraFiles?: ExtraFileService | undefined;
   /** Content whose NarHash was computed here. */
   contentByNarHash: ContentByNarHash;
   recordContent: NonNullable<UpstreamIngestOptions['recordContent']>;
@@ -39,6 +42,7 @@ export function holdingsOf(store: Store): Holdings {
     blobs: store.blobs,
     directories: store.directories,
     pathInfos: store.pathInfos,
+    extraFiles: store.extraFiles,
     ...narsOf(store),
     nodeByNarHash: (narHash, options) => store.nodeByNarHash(narHash, options),
     check: () => store.check(),

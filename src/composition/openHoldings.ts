@@ -1,6 +1,7 @@
 /** From where things are kept, as it is configured, to what is kept there. */
 import { MemoryBlobService } from '../castore/memoryBlobService.ts';
 import { MemoryDirectoryService } from '../castore/memoryDirectoryService.ts';
+import { MemoryExtraFileService } from '../extraFiles/memoryExtraFileService.ts';
 import { MemoryPathInfoService } from '../pathinfo/memoryPathInfoService.ts';
 import { WorkerPool } from '../workers/workerPool.ts';
 import type { HoldingsConfig } from './config/serveConfig.ts';
@@ -55,11 +56,13 @@ async function openEmbedded(
 function inMemory(): OpenHoldings {
   const workers = new WorkerPool();
   const { contentByNarHash, recordContent } = new NarMemory();
+  const blobs = new MemoryBlobService();
   const holdings = {
     narReader: workers.narReader,
-    blobs: new MemoryBlobService(),
+    blobs,
     directories: new MemoryDirectoryService(),
     pathInfos: new MemoryPathInfoService(),
+    extraFiles: new MemoryExtraFileService(blobs),
     contentByNarHash,
     recordContent,
   };

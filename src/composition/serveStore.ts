@@ -5,13 +5,18 @@ import type { NarHashIndex } from '../cacheRoutes/narLookup.ts';
 import type { PendingPaths } from '../cacheRoutes/pendingPaths.ts';
 import { PINNED_CLOSURE_PREFIX, PinnedClosureRoutes } from '../cacheRoutes/pinnedClosureRoutes.ts';
 import { routesByPrefix } from '../cacheRoutes/routesByPrefix.ts';
-import { type UploadOptions, UploadRoutes } from '../cacheRoutes/uploadRoutes.ts';
+import {
+  type ExtraFileTaker,
+  type UploadOptions,
+  UploadRoutes,
+} from '../cacheRoutes/uploadRoutes.ts';
 import { castoreServices } from '../grpc/castore/castoreServices.ts';
 import { type GrpcCall, grpcHandler, isGrpcPath } from '../grpc/grpcHandler.ts';
 import { healthService } from '../grpc/health.ts';
 import { storeServices } from '../grpc/store/storeServices.ts';
+import { checkListing } from '../ingest/listingCheck.ts';
 import { UploadIntake } from '../ingest/uploadIntake.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { SigningPathInfoService } from '../pathinfo/combinators/signingPathInfoService.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
@@ -19,6 +24,7 @@ import { measureNar } from '../render/measureNar.ts';
 import { type ListenOptions, listen, type RunningServer } from '../server/httpServer.ts';
 import type { SecretKey } from '../signature.ts';
 import type { UploadTokens } from '../uploadTokens.ts';
+import { extraFileIntakeOf } from './extraFileIntakeOf.ts';
 import type { Holdings } from './holdings.ts';
 import { signing } from './pathsOnDemand.ts';
 import { castoreOf } from './peerContent.ts';
@@ -93,6 +99,7 @@ export function storeRoutes(store: Holdings, settings: RouteSettings = {}): Http
     pending: pending && secretKey ? signing(pending, secretKey) : pending,
     ...castoreOf(store),
     narHashIndex: narHashIndexOf(store),
+    extraFiles: store.extraFiles,
   });
   const pinned = new PinnedClosureRoutes({
     pathInfoService,
@@ -102,8 +109,13 @@ export function storeRoutes(store: Holdings, settings: RouteSettings = {}): Http
   const reading = routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
   const { uploads, limits, onUpload } = settings;
   if (uploads === undefined) return reading;
+  const listingSource = { pathInfoService: store.pathInfos, limits: limits ?? DEFAULT_LIMITS };
   return new UploadRoutes({
     taker: intakeOf(store, settings, uploads),
+    extraFiles: extraFileTakerOf(store, uploads, limits),
+    // what is only in an upstream was not sent to us, and is not to be fetched for a comparison
+    checkListing: (digest, bytes, options) =>
+      checkListing(digest, bytes, { ...castoreOf(store), ...listingSource }, options),
     authorize: (header) => uploads.tokens.uploaderOf(header),
     others: reading,
     limits,
@@ -122,6 +134,30 @@ function intakeOf(store: Holdings, settings: RouteSettings, uploads: UploadSetti
     trust: uploads.trust,
     limits: settings.limits ?? DEFAULT_LIMITS,
   });
+}
+
+/** Keeps the extra files that are uploaded, and indexes the debug information of paths. */
+function extraFileTakerOf(
+  store: Holdings,
+  { trust }: UploadSettings,
+  limits: Limits = DEFAULT_LIMITS,
+): ExtraFileTaker | undefined {
+  const { extraFiles } = store;
+  if (extraFiles === undefined) return undefined;
+  const { debugInfo, intake } = extraFileIntakeOf(
+    { ...castoreOf(store), extraFiles },
+    {
+      contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+      trust,
+      limits,
+    },
+  );
+  return {
+    put: (...args) => intake.put(...args),
+    async pathTaken(pathInfo, options) {
+      await debugInfo.index(pathInfo, options);
+    },
+  };
 }
 
 /** `store` over gRPC: for reading, and for writing where there are uploads. */

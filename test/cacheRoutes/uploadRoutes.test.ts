@@ -7,7 +7,7 @@ import { NarthexError } from '../../src/errors.ts';
 import { syntheticCache } from '../support/syntheticCache.ts';
 
 /** Routes whose taker waits, and all that they tell. */
-function routes(maxUploads: number, failure?: NarthexError) {
+function routes(maxUploads: number, failure?: NarthexError, withExtraFiles = true) {
   const told: UploadEvent[] = [];
   const gate = Promise.withResolvers<void>();
   const upload = new UploadRoutes({
@@ -21,6 +21,15 @@ function routes(maxUploads: number, failure?: NarthexError) {
       },
       putNarInfo: async () => ({}) as never, // nothing of it is looked at
     },
+    extraFiles: withExtraFiles
+      ? {
+          async put(_name, body) {
+            for await (const _ of body);
+          },
+          async pathTaken() {},
+        }
+      : undefined,
+    async checkListing() {},
     authorize: (header) => (header === 'token' ? 'ci' : undefined),
     others: { handle: async () => ({ status: 418, headers: {} }) },
     maxUploads,
@@ -79,6 +88,27 @@ test('what is taken is told with its name and who sent it', async () => {
     ...around({ type: 'taken', file: 'nar', uploader: 'ci', name: 'sha256:x' }),
     ...around({ type: 'taken', file: 'narinfo', uploader: 'ci', name: storePath }),
   ]);
+});
+
+const LOG = `log/${'0'.repeat(32)}-a.drv`;
+
+test('so are listings and extra files, by their paths', async () => {
+  const { told, put } = routes(1);
+  for (const path of [`${hashPart}.ls`, LOG]) {
+    expect(await put(`/${path}`, utf8('x'))).toMatchObject({ status: 201 });
+  }
+  expect(told.filter(({ type }) => type === 'taken')).toEqual([
+    { type: 'taken', file: 'listing', uploader: 'ci', name: `${hashPart}.ls` },
+    { type: 'taken', file: 'log', uploader: 'ci', name: LOG },
+  ]);
+});
+
+test('what is not taken takes no place', async () => {
+  const { told, put } = routes(1, undefined, false);
+  for (const path of [LOG, 'nix-cache-info', 'nar/../x.nar']) {
+    expect(await put(`/${path}`, utf8('x'))).toMatchObject({ status: 405 });
+  }
+  expect(told).toEqual([]);
 });
 
 test.each([
