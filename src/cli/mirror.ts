@@ -6,11 +6,13 @@ import type { Store } from '../composition/openStore.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
 import { DEFAULT_NARS_IN_FLIGHT } from '../httpService.ts';
 import type { WalkResult } from '../ingest/closureWalk.ts';
+import { EXTRA_FILE_SORTS, type ExtraFileSort } from '../ingest/extraFileMirror.ts';
 import { FRANKENBUILD_POLICIES } from '../ingest/frankenbuild.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import { counted, formatBytes, formatDuration } from './format.ts';
 import { jsonDisplay, lineDisplay, type MirrorDisplay } from './mirrorDisplay.ts';
+import type { MirrorEvent } from './mirrorEvent.ts';
 import { MirrorTally } from './mirrorTally.ts';
 import {
   count,
@@ -22,6 +24,7 @@ import {
   text,
   texts,
   trustedKeysOf,
+  wrongOption,
 } from './options.ts';
 import { terminalDisplay } from './terminalDisplay.ts';
 
@@ -47,6 +50,9 @@ export const mirror: Command = {
     '                differs beside what is here',
     '  --allow-unknown',
     '                with reject: let pass what a cache does not have or could not be asked about',
+    '  --extra logs,realisations,debuginfo|all',
+    '                brings in what else there is about the paths of the closures: build logs and',
+    '                realisations from the caches, debug information out of the paths',
     `  --jobs N      NARs that are brought in at once (default: ${DEFAULT_NARS_IN_FLIGHT})`,
     '  --threads N   threads that decompress, check and compress (default: one for each processor);',
     '                with 0 the program has only one',
@@ -54,7 +60,7 @@ export const mirror: Command = {
     '  --json        one line of JSON for each event',
     '',
     'What is interrupted goes on where it stopped when it is run again.',
-    'Exit codes: 0 all is here, 1 error, 2 wrong usage, 3 some paths are here and some are not,',
+    'Exit codes: 0 all is here, 1 error, 2 wrong usage, 3 some is here and some is not,',
     '4 refused by --frankenbuild reject, 5 all is here and there are findings.',
   ].join('\n'),
   options: {
@@ -65,6 +71,7 @@ export const mirror: Command = {
     'netrc-file': { type: 'string' },
     frankenbuild: { type: 'string' },
     'allow-unknown': { type: 'boolean' },
+    extra: { type: 'string', multiple: true },
     jobs: { type: 'string' },
     threads: { type: 'string' },
   },
@@ -73,6 +80,7 @@ export const mirror: Command = {
     const jobs = count(values, 'jobs', 1);
     const trustedKeys = trustedKeysOf(values);
     const frankenbuild = oneOf(values, 'frankenbuild', FRANKENBUILD_POLICIES) ?? 'report';
+    const sorts = extraFileSortsOf(values);
     const wanted = await pathsOf(positionals, context);
     await using mirrorStore = await openMirrorStore({
       storeDirectory: storeOf(values, context),
@@ -86,6 +94,10 @@ export const mirror: Command = {
       netrc: await netrcOf(values),
     });
     const tally = new MirrorTally();
+    const onEvent = (event: MirrorEvent) => {
+      tally.add(event);
+      display.show(event, tally);
+    };
     const json = values['json'] === true;
     const hashParts = new Set(wanted.map(({ hashPart }) => hashPart));
     const display = displayFor(context, json, hashParts);
@@ -94,11 +106,13 @@ export const mirror: Command = {
     try {
       const results = await mirrorStore.upstreams.ingest(wanted, {
         signal: context.signal,
-        onEvent(event) {
-          tally.add(event);
-          display.show(event, tally);
-        },
+        onEvent,
       });
+      if (sorts.size > 0) {
+        const roots = results.flatMap((one) => (one.outcome === 'kept' ? [one.pathInfo] : []));
+        const { signal } = context;
+        await mirrorStore.extraFiles.run(roots, { sorts, signal, onEvent });
+      }
       outcome = outcomeOf(results, tally);
       beside = await notCurrent(results, mirrorStore.store);
     } finally {
@@ -108,6 +122,18 @@ export const mirror: Command = {
     return EXIT_CODES[outcome];
   },
 };
+
+/** What is wanted besides paths; `all` of it, or some, by commas or several options. @throws USAGE */
+function extraFileSortsOf(values: OptionValues): ReadonlySet<ExtraFileSort> {
+  const words = texts(values, 'extra').flatMap((list) => list.split(','));
+  if (words.includes('all')) return new Set(EXTRA_FILE_SORTS);
+  const sorts = words.map((word) => {
+    const sort = EXTRA_FILE_SORTS.find((known) => known === word);
+    if (sort !== undefined) return sort;
+    throw wrongOption('extra', `some of ${EXTRA_FILE_SORTS.join(', ')}, or all`, word);
+  });
+  return new Set(sorts);
+}
 
 /** How a run ended. */
 type Outcome = 'complete' | 'findings' | 'rejected' | 'partial' | 'failed' | 'interrupted';
@@ -124,6 +150,7 @@ const EXIT_CODES: Readonly<Record<Outcome, ExitCode>> = {
 function outcomeOf(results: readonly WalkResult[], tally: MirrorTally): Outcome {
   if (results.some(isRejected)) return 'rejected';
   if (results.every((result) => result.outcome === 'kept')) {
+    if (tally.extraFilesFailed > 0) return 'partial';
     return tally.findings > 0 ? 'findings' : 'complete';
   }
   return tally.kept + tally.present > 0 ? 'partial' : 'failed';
@@ -185,12 +212,14 @@ function conclude(
   json: boolean,
 ): void {
   const { kept, present, failed, findings, narBytesDone: narBytes, seconds } = tally;
+  const { extraFilesKept, extraFilesFailed } = tally;
   if (json) {
     const notCurrent = beside.map(({ storePath, closureDigest }) => ({
       path: storePath.absolute,
       closureDigest,
     }));
-    const counts = { kept, present, failed, findings, narBytes, seconds };
+    const extraFiles = { kept: extraFilesKept, failed: extraFilesFailed };
+    const counts = { kept, present, failed, findings, narBytes, seconds, extraFiles };
     stdout.write(`${JSON.stringify({ event: 'done', outcome, ...counts, notCurrent })}\n`);
     return;
   }
@@ -199,6 +228,8 @@ function conclude(
     ...(present > 0 ? [`${present} here already`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(findings > 0 ? [counted(findings, 'finding')] : []),
+    ...(extraFilesKept > 0 ? [`${counted(extraFilesKept, 'extra file')} mirrored`] : []),
+    ...(extraFilesFailed > 0 ? [`${counted(extraFilesFailed, 'extra file')} failed`] : []),
   ];
   const rate = formatBytes(narBytes / Math.max(seconds, 0.001));
   const effort = `: ${formatBytes(narBytes)} of NAR in ${formatDuration(seconds)} (${rate}/s)`;

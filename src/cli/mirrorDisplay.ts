@@ -1,16 +1,16 @@
 /** Showing a mirror run while it goes: what a display is, and the two that write line by line. */
 import { isNarthexError } from '../errors.ts';
-import type { IngestEvent } from '../httpService.ts';
 import { HASH_PART_LENGTH, STORE_DIR } from '../storePath.ts';
 import { errorLine } from './errorLine.ts';
 import { findingJson, findingText } from './findingText.ts';
 import { formatBytes } from './format.ts';
+import type { MirrorEvent } from './mirrorEvent.ts';
 import type { MirrorTally } from './mirrorTally.ts';
 
 /** Shows a run. */
 export interface MirrorDisplay {
   /** @param tally with the event counted */
-  show(event: IngestEvent, tally: MirrorTally): void;
+  show(event: MirrorEvent, tally: MirrorTally): void;
   /** The run is over: takes away what is only for the moment. */
   end(): void;
 }
@@ -26,7 +26,7 @@ export function jsonDisplay(output: NodeJS.WritableStream): MirrorDisplay {
   };
 }
 
-function eventJson(event: IngestEvent): object | undefined {
+function eventJson(event: MirrorEvent): object | undefined {
   switch (event.type) {
     case 'present':
     case 'kept': {
@@ -51,6 +51,10 @@ function eventJson(event: IngestEvent): object | undefined {
     }
     case 'finding':
       return { event: 'finding', ...findingJson(event.finding) };
+    case 'extraFileKept':
+      return { event: 'extraFile', path: event.path };
+    case 'extraFileFailed':
+      return { event: 'extraFileFailed', path: event.path, error: event.error };
     case 'progress':
       // too many to be of use: `fetching` and `fetched` tell when
       return undefined;
@@ -59,7 +63,7 @@ function eventJson(event: IngestEvent): object | undefined {
 
 function narInfoJson({
   narInfo,
-}: Extract<IngestEvent, { type: 'found' | 'fetching' | 'fetched' }>) {
+}: Extract<MirrorEvent, { type: 'found' | 'fetching' | 'fetched' }>) {
   return { path: narInfo.storePath.absolute, narSize: narInfo.narSize };
 }
 
@@ -78,7 +82,7 @@ export function lineDisplay(
         const { kept, found } = tally;
         output.write(`[${kept}/${found}] ${storePath.absolute} (${formatBytes(claim.narSize)})\n`);
       } else {
-        const line = lastingLine(event, wanted);
+        const line = lastingLine(event, wanted, tally);
         if (line !== undefined) output.write(`${line}\n`);
       }
     },
@@ -88,9 +92,18 @@ export function lineDisplay(
 
 /**
  * What stays to be read: findings and failures, but nothing where a path in between fails because of
- * a reference. One library that is missing would otherwise print a thousand lines.
+ * a reference. One library that is missing would otherwise print a thousand lines; so would an upstream that
+ * cannot be asked for extra files, of which only the first failures are told.
  */
-export function lastingLine(event: IngestEvent, wanted: ReadonlySet<string>): string | undefined {
+export function lastingLine(
+  event: MirrorEvent,
+  wanted: ReadonlySet<string>,
+  { extraFilesFailed }: Pick<MirrorTally, 'extraFilesFailed'>,
+): string | undefined {
+  if (event.type === 'extraFileFailed') {
+    if (extraFilesFailed > SHOWN_EXTRA_FAILURES) return undefined;
+    return `failed: ${event.path}: ${errorLine(event.error)}`;
+  }
   if (event.type === 'finding') return findingText(event.finding);
   if (event.type !== 'failed') return undefined;
   const { path, error } = event;
@@ -99,6 +112,9 @@ export function lastingLine(event: IngestEvent, wanted: ReadonlySet<string>): st
   const line = errorLine(error);
   return line.includes(path) ? `failed: ${line}` : `failed: ${shownPath(path)}: ${line}`;
 }
+
+/** Failures of extra files that get a line of their own; all of them are counted. */
+const SHOWN_EXTRA_FAILURES = 10;
 
 /** The absolute store path of a base name; a hash part as it is. */
 function shownPath(path: string): string {

@@ -1,5 +1,5 @@
 /** How far a mirror run is: counts what the ingest tells. */
-import type { IngestEvent } from '../httpService.ts';
+import type { MirrorEvent } from './mirrorEvent.ts';
 import { RateMeter } from './rateMeter.ts';
 
 /** How much of a path's NAR has come. */
@@ -19,6 +19,10 @@ export class MirrorTally {
   failed = 0;
   /** Places where an upstream means another content than is here. */
   findings = 0;
+  /** Extra files that were brought in. */
+  extraFilesKept = 0;
+  /** Those that could not be. */
+  extraFilesFailed = 0;
   /** Bytes of NAR of all paths that were found and have not failed. */
   narBytesFound = 0;
   /** How many of them have come. */
@@ -39,7 +43,7 @@ export class MirrorTally {
   }
 
   /** Counts an event. */
-  add(event: IngestEvent): void {
+  add(event: MirrorEvent): void {
     switch (event.type) {
       case 'present':
         this.present++;
@@ -69,6 +73,12 @@ export class MirrorTally {
         break;
       case 'finding':
         this.findings++;
+        break;
+      case 'extraFileKept':
+        this.extraFilesKept++;
+        break;
+      case 'extraFileFailed':
+        this.extraFilesFailed++;
         break;
       case 'failed':
         this.failed++;

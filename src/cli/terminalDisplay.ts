@@ -48,7 +48,7 @@ export function terminalDisplay(
   return {
     show(event, tally) {
       latest = tally;
-      const line = lastingLine(event, wanted);
+      const line = lastingLine(event, wanted, tally);
       if (line !== undefined) draw([line]);
     },
     end() {

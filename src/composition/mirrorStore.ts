@@ -1,9 +1,14 @@
 /** An embedded store with binary caches above it. */
 import { NixHTTPPathInfoService, type NixHTTPPathInfoServiceOptions } from '../httpService.ts';
+import { ExtraFileMirror } from '../ingest/extraFileMirror.ts';
 import { openUpstreams } from '../ingest/openUpstreams.ts';
+import { UpstreamSet } from '../ingest/upstreamSet.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { Store } from '../store/store.ts';
 import { WorkerPool } from '../workers/workerPool.ts';
 import { DEFAULT_SUBSTITUTER } from './defaults.ts';
+import { extraFileIntakeOf } from './extraFileIntakeOf.ts';
 import { openStore } from './openStore.ts';
 
 /** Where to keep what, and what may be said about the upstreams. */
@@ -30,6 +35,8 @@ export interface MirrorStore extends AsyncDisposable {
   readonly store: Store;
   /** Brings what it is asked for into the store. */
   readonly upstreams: NixHTTPPathInfoService;
+  /** Brings in what binary caches have besides. */
+  readonly extraFiles: ExtraFileMirror;
 }
 
 /**
@@ -60,6 +67,15 @@ export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorS
       recordContent: (narHash, content) => store.recordContent(narHash, content),
     }),
   );
+  const { trustedKeys, checkSignatures = true, limits = DEFAULT_LIMITS } = settings;
+  const trust = new TrustPolicy(trustedKeys, { checkSignatures });
+  const extraFiles = new ExtraFileMirror({
+    ...extraFileIntakeOf(store, trust, limits),
+    upstreams: new UpstreamSet(baseUrl),
+    pathInfoService: store.pathInfos,
+    extraFiles: store.extraFiles,
+    limits,
+  });
   const owned = opened.move();
-  return { store, upstreams, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { store, upstreams, extraFiles, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

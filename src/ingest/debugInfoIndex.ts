@@ -9,7 +9,11 @@ import type { DirectoryService } from '../castore/directoryService.ts';
 import type { Node } from '../castore/node.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
 import { BUILD_ID_FOLDER, memberOfBuildId, renderDebugInfo } from '../extraFiles/debugInfo.ts';
-import { extraFilePath, parseExtraFileName } from '../extraFiles/extraFileName.ts';
+import {
+  type ExtraFileName,
+  extraFilePath,
+  parseExtraFileName,
+} from '../extraFiles/extraFileName.ts';
 import type { ExtraFileService, NamedExtraFile } from '../extraFiles/extraFileService.ts';
 import type { Hash } from '../hash.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
@@ -38,16 +42,16 @@ export class DebugInfoIndex {
   /**
    * Indexes what a kept path holds. A build id that is indexed already stays as it is: the same executable
    * lies in several paths.
-   * @returns how many build ids are new
+   * @returns those that are new
    * @throws LIMIT_EXCEEDED (limit `extraFiles`) | DIRECTORY_MISSING | READ_ONLY
    */
-  async index({ node, claim }: PathInfo, options: ServiceOptions = {}): Promise<number> {
+  async index({ node, claim }: PathInfo, options: ServiceOptions = {}): Promise<ExtraFileName[]> {
     const { extraFiles } = this.#options;
-    let added = 0;
+    const added: ExtraFileName[] = [];
     let batch: NamedExtraFile[] = [];
     const putBatch = async () => {
       await extraFiles.putAll(batch, options);
-      added += batch.length;
+      added.push(...batch.map(({ name }) => name));
       batch = [];
     };
     for await (const buildId of this.#buildIds(node, options)) {
