@@ -60,6 +60,19 @@ export {
   isNarthexError,
   NarthexError,
 } from './errors.ts';
+export {
+  type ExtraFileKind,
+  type ExtraFileName,
+  extraFilePath,
+  parseExtraFileName,
+} from './extraFiles/extraFileName.ts';
+export type {
+  ExtraFile,
+  ExtraFileService,
+  ListExtraFilesOptions,
+  NamedExtraFile,
+} from './extraFiles/extraFileService.ts';
+export { MemoryExtraFileService } from './extraFiles/memoryExtraFileService.ts';
 export type { Authorize } from './grpc/authorization.ts';
 export { type CastoreServicesOptions, castoreServices } from './grpc/castore/castoreServices.ts';
 export { GrpcBlobService } from './grpc/castore/grpcBlobService.ts';

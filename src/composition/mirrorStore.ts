@@ -68,12 +68,20 @@ export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorS
     }),
   );
   const { trustedKeys, checkSignatures = true, limits = DEFAULT_LIMITS } = settings;
-  const trust = new TrustPolicy(trustedKeys, { checkSignatures });
+  const services = {
+    blobService: store.blobs,
+    directoryService: store.directories,
+    extraFiles: store.extraFiles,
+  };
   const extraFiles = new ExtraFileMirror({
-    ...extraFileIntakeOf(store, trust, limits),
+    ...services,
+    ...extraFileIntakeOf(services, {
+      contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+      trust: new TrustPolicy(trustedKeys, { checkSignatures }),
+      limits,
+    }),
     upstreams: new UpstreamSet(baseUrl),
     pathInfoService: store.pathInfos,
-    extraFiles: store.extraFiles,
     limits,
   });
   const owned = opened.move();
