@@ -249,6 +249,23 @@ describe('an uploaded log', () => {
     expect((await server.ask('GET', LOG)).text).toBe('before');
   });
 
+  test('that is cut off leaves the one before it', async () => {
+    await using server = await uploadServer();
+    await server.put(LOG, 'before');
+    const { chunks } = await server.store.stats();
+    const headers = { ...AUTHORIZED, 'content-length': '1000000', expect: '100-continue' };
+    const sent = httpRequest(server.url, { method: 'PUT', path: `/${LOG}`, headers });
+    const closed = new Promise<void>((resolve) => sent.on('close', resolve));
+    sent.on('error', () => {}); // it is cut off on purpose
+    sent.flushHeaders();
+    await once(sent, 'continue');
+    await new Promise((resolve) => sent.write(Buffer.alloc(500_000, 'x'), resolve));
+    sent.destroy();
+    await closed;
+    expect((await server.ask('GET', LOG)).text).toBe('before');
+    expect((await server.store.stats()).chunks).toBe(chunks);
+  });
+
   test('is given compressed to no one, so that it is the same for all', async () => {
     await using server = await uploadServer();
     await server.put(LOG, text);
