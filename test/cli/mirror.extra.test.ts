@@ -184,19 +184,22 @@ describe('extra files', () => {
 
 describe('narthex log', () => {
   test('says what it has not', async () => {
-    await using cache = await upstream();
-    await cache.mirror();
+    await using cli = await temporaryCli();
+    const paths = ['multi-1.2.3', 'added-flat-md5'].map(
+      (name) => fixtureCache.path(name).storePath,
+    );
+    await cli.run(['mirror', '--from', fixtureCache.directory, ...FIXTURE_KEYS, ...paths]);
     for (const [path, reason] of [
       [fixtureCache.path('multi-1.2.3').storePath, 'no log of'],
       [`/nix/store/${MULTI}`, 'no log of'],
       [fixtureCache.path('added-flat-md5').storePath, 'not known what built'],
     ] as const) {
-      const { exitCode, stdout, stderr } = await cache.cli.run(['log', path]);
+      const { exitCode, stdout, stderr } = await cli.run(['log', path]);
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
       expect(stderr).toContain('LOG_NOT_FOUND');
       expect(stderr).toContain(reason);
     }
-    expect((await cache.cli.run(['log', `/nix/store/${'0'.repeat(32)}-x`])).stderr).toContain(
+    expect((await cli.run(['log', `/nix/store/${'0'.repeat(32)}-x`])).stderr).toContain(
       'PATH_NOT_FOUND',
     );
   });
