@@ -10,6 +10,7 @@ export const REQUEST_KINDS = [
   'nar-infused',
   'listing',
   'cache-info',
+  'extra',
   'upload',
   'grpc',
   'operation',
@@ -36,6 +37,7 @@ const KINDS: readonly (readonly [RequestKind, RegExp])[] = [
   ['nar.zst', /^\/nar\/[^/]*\.nar\.zst$/],
   ['listing', /^\/[0-9a-z]{32}\.ls$/],
   ['cache-info', /^\/nix-cache-info$/],
+  ['extra', /^\/(?:log|realisations|build-trace-v2|debuginfo)\/[^/]/],
 ];
 
 /** The kind of a request. */
