@@ -15,6 +15,10 @@ export type FailureKind =
   | 'headersTimeout'
   /** An answer, but its body stalled. */
   | 'bodyTimeout'
+  /** A body that is never silent, but gives next to nothing. */
+  | 'slow'
+  /** A body that took too long altogether. */
+  | 'totalTimeout'
   /** The connection broke. */
   | 'reset'
   /** The body is longer or shorter than announced. */

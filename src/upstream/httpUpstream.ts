@@ -13,6 +13,7 @@ import {
   type HttpAnswer,
   HttpClient,
   type HttpTimeouts,
+  SMALL_FILE_TIMEOUT_MS,
   statusError,
 } from './http/client.ts';
 import { contentEncodings, decodeContent } from './http/contentEncoding.ts';
@@ -159,10 +160,9 @@ class HttpUpstream implements Upstream {
       if (!isOk(answer)) throw statusError(answer, budget.attempts);
       const encodings = contentEncodings(answer.header('content-encoding'), url);
       checkLimit(limits, limit, contentLength(answer) ?? 0, { url });
+      const paced = this.#client.pace(SMALL_FILE_TIMEOUT_MS).through(answer.body, url);
       const body =
-        encodings.length === 0
-          ? answer.body
-          : decodeContent(answer.body, encodings, url, { limits, signal });
+        encodings.length === 0 ? paced : decodeContent(paced, encodings, url, { limits, signal });
       return collect(body, limits, limit, url);
     });
   }

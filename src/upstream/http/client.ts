@@ -7,6 +7,7 @@ import { NarthexError } from '../../errors.ts';
 import { upstreamFailed } from '../failure.ts';
 import type { AddressGuard } from './addressGuard.ts';
 import { type BaseUrl, resolveUrl, shownUrl } from './baseUrl.ts';
+import { Pace } from './pace.ts';
 import {
   isRetriedS3Error,
   isRetriedStatus,
@@ -24,6 +25,10 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export const HEADERS_TIMEOUT_MS = 30_000;
 /** For how long a body may be silent. */
 export const BODY_TIMEOUT_MS = 30_000;
+/** For how long altogether the bytes of one file are waited for: a terabyte at 100 Mbit/s. */
+export const TOTAL_TIMEOUT_MS = 24 * 60 * 60_000;
+/** The same for a narinfo or nix-cache-info, which is small. */
+export const SMALL_FILE_TIMEOUT_MS = 120_000;
 
 /** How much of a body is read ahead of its consumer, so that the network does not wait for it. */
 const READ_AHEAD_BYTES = 1024 * 1024;
@@ -46,6 +51,10 @@ export interface HttpTimeouts {
   readonly headersMs?: number | undefined;
   /** {@link BODY_TIMEOUT_MS} */
   readonly bodyMs?: number | undefined;
+  /** {@link TOTAL_TIMEOUT_MS}, of a NAR; of a small file {@link SMALL_FILE_TIMEOUT_MS}, if that is less. */
+  readonly totalMs?: number | undefined;
+  /** What a body that is never silent must give at least; 0 for anything. See {@link Pace}. */
+  readonly slowestBytesPerSecond?: number | undefined;
 }
 
 /** A final answer. */
@@ -106,6 +115,14 @@ export class HttpClient {
     return new RetryBudget(this.#options.retry);
   }
 
+  /** Watches the time that one file may take. */
+  pace(longestMs = Number.POSITIVE_INFINITY): Pace {
+    const { timeouts = {}, retry = {} } = this.#options;
+    const totalMs = Math.min(timeouts.totalMs ?? TOTAL_TIMEOUT_MS, longestMs);
+    const { slowestBytesPerSecond } = timeouts;
+    return new Pace({ totalMs, slowestBytesPerSecond, now: retry.now });
+  }
+
   /**
    * Asks until there is a final answer and `use` could do with it what it wanted.
    * @param use when it fails in a way that passes (its reading of the body was cut off), all of it
@@ -136,9 +153,9 @@ export class HttpClient {
         body?.destroy();
         signal.throwIfAborted();
         failure = transportFailure(error, shownUrl(url), budget.attempts);
-        if (!isTransient(failure)) throw failure;
+        if (!isTransient(failure)) throw budget.exhausted(failure);
       }
-      if (!(await budget.next(signal, retryAfter))) throw failure;
+      if (!(await budget.next(signal, failure, retryAfter))) throw budget.exhausted(failure);
     }
   }
 

@@ -3,9 +3,10 @@
  * same bytes: the server said `Accept-Ranges: bytes` and no `Content-Encoding`, and ETag,
  * Last-Modified and length are what they were. With none of these three it does not go on.
  */
-import type { NarthexError } from '../../errors.ts';
+import { NarthexError } from '../../errors.ts';
 import { upstreamFailed } from '../failure.ts';
 import { contentLength, type HttpAnswer, type HttpClient, statusError } from './client.ts';
+import type { Pace } from './pace.ts';
 import type { RetryBudget } from './retry.ts';
 import { isTransient, transportFailure } from './transportFailure.ts';
 
@@ -96,7 +97,8 @@ export async function* resumableBody(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const sizeBytes = contentLength(first);
   const validators = new Validators(first, sizeBytes);
-  let { budget } = options;
+  const { budget } = options;
+  const pace = client.pace();
   let answer = first;
   let offset = 0;
   for (;;) {
@@ -105,7 +107,7 @@ export async function* resumableBody(
     const chunks: AsyncIterator<Uint8Array> = answer.body[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const next = await nextChunk(chunks, (error) => {
+        const next = await nextChunk(pace, chunks, first.url, (error) => {
           signal.throwIfAborted();
           failure = transportFailure(error, first.url, budget.attempts);
         });
@@ -118,29 +120,37 @@ export async function* resumableBody(
     }
     if (failure === undefined && (sizeBytes === undefined || offset === sizeBytes)) return;
     failure ??= lengthFailure(first.url, sizeBytes, offset, budget.attempts);
-    if (!isTransient(failure) || !validators.canResume(offset)) throw failure;
-    if (offset - resumedAt >= PROGRESS_BYTES) budget = client.budget();
-    if (!(await budget.next(signal))) throw failure;
+    if (offset > 0) failure = atOffset(failure, offset);
+    if (!isTransient(failure) || !validators.canResume(offset)) throw budget.exhausted(failure);
+    if (offset - resumedAt >= PROGRESS_BYTES) budget.renew();
+    if (!(await budget.next(signal, failure))) throw budget.exhausted(failure);
     const headers = validators.headersFrom(offset);
     answer = await client.get(url, { signal, headers, budget }, async (got) => got);
     if (validators.continues(answer, offset)) continue;
     answer.body.destroy();
     if (answer.status !== OK && answer.status !== PARTIAL_CONTENT) {
-      throw statusError(answer, budget.attempts);
+      throw budget.exhausted(statusError(answer, budget.attempts));
     }
     const facts = { attempts: budget.attempts, offset };
-    throw upstreamFailed('changed', first.url, 'changed while it was read', facts, failure);
+    const changed = 'changed while it was read';
+    throw budget.exhausted(upstreamFailed('changed', first.url, changed, facts, failure));
   }
+}
+
+/** The same with where in the file it was. */
+function atOffset({ code, message, facts, cause }: NarthexError, offset: number): NarthexError {
+  return new NarthexError(code, message, { ...facts, offset }, cause);
 }
 
 /** The next chunk; `undefined` at the end, or when `onError` has taken an error. */
 async function nextChunk(
+  pace: Pace,
   chunks: AsyncIterator<Uint8Array>,
+  url: string,
   onError: (error: unknown) => void,
 ): Promise<Uint8Array | undefined> {
   try {
-    const next = await chunks.next();
-    return next.done ? undefined : next.value;
+    return await pace.next(chunks, url);
   } catch (error) {
     onError(error);
     return undefined;

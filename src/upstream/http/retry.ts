@@ -11,6 +11,7 @@
  * - after the budget and one timeout more when it accepts connections and is silent.
  */
 import { setTimeout as sleepFor } from 'node:timers/promises';
+import { NarthexError } from '../../errors.ts';
 
 /** How often something is asked for, the first time included. */
 export const RETRY_ATTEMPTS = 5;
@@ -18,8 +19,13 @@ export const RETRY_ATTEMPTS = 5;
 export const RETRY_BASE_DELAY_MS = 250;
 /** The longest wait, unless the server asks for a longer one. */
 export const RETRY_MAX_DELAY_MS = 8_000;
+/** The longest `Retry-After` that is waited for; who asks for more gets no further attempt. */
+export const RETRY_AFTER_MAX_MS = 30_000;
 /** How long after the beginning a further attempt may start. */
 export const RETRY_BUDGET_MS = 60_000;
+
+/** Of how many failed attempts the last error tells; a body that makes progress has no fixed number. */
+const FAILURES_TOLD = 10;
 
 /** How patient to be, and by which clock. */
 export interface RetryOptions {
@@ -29,6 +35,8 @@ export interface RetryOptions {
   readonly baseDelayMs?: number | undefined;
   /** {@link RETRY_MAX_DELAY_MS} */
   readonly maxDelayMs?: number | undefined;
+  /** {@link RETRY_AFTER_MAX_MS} */
+  readonly retryAfterMaxMs?: number | undefined;
   /** {@link RETRY_BUDGET_MS} */
   readonly budgetMs?: number | undefined;
   /** Waits; rejects with the signal's reason. */
@@ -48,42 +56,56 @@ async function sleepUntilAborted(delayMs: number, signal: AbortSignal): Promise<
   }
 }
 
-/** Counts the attempts at one thing, and waits between them. */
+/** Counts the attempts at one thing, waits between them, and remembers how they failed. */
 export class RetryBudget {
   readonly #options: RetryOptions;
-  readonly #startedMs: number;
+  readonly #failures: string[] = [];
+  #startedMs: number;
   #attempts = 1;
+  #lastFailure: NarthexError | undefined;
+  /** What the server asked for with it. */
+  #retryAfterMs: number | undefined;
 
   constructor(options: RetryOptions = {}) {
     this.#options = options;
     this.#startedMs = this.#nowMs();
   }
 
-  /** Attempts that have begun. */
+  /** Attempts that have begun, since the last {@link renew}. */
   get attempts(): number {
     return this.#attempts;
+  }
+
+  /** The attempts count anew, after progress. What failed before is still told. */
+  renew(): void {
+    this.#attempts = 1;
+    this.#startedMs = this.#nowMs();
   }
 
   /**
    * Waits until the next attempt is due: exponentially longer, by chance between half and whole,
    * so that many clients do not come back at the same moment.
+   * @param failure of the attempt before
    * @param retryAfter the server's `Retry-After`, which makes the wait longer but never shorter
    * @returns `false`, at once, if there is to be no further attempt
    */
-  async next(signal: AbortSignal, retryAfter?: string): Promise<boolean> {
+  async next(signal: AbortSignal, failure: NarthexError, retryAfter?: string): Promise<boolean> {
     const {
       attempts = RETRY_ATTEMPTS,
       baseDelayMs = RETRY_BASE_DELAY_MS,
       maxDelayMs = RETRY_MAX_DELAY_MS,
+      retryAfterMaxMs = RETRY_AFTER_MAX_MS,
       budgetMs = RETRY_BUDGET_MS,
       sleep = sleepUntilAborted,
       random = Math.random,
     } = this.#options;
-    if (this.#attempts >= attempts) return false;
-    const fullMs = Math.min(baseDelayMs * 2 ** (this.#attempts - 1), maxDelayMs);
-    const backoffMs = fullMs * (0.5 + random() / 2);
     const nowMs = this.#nowMs();
     const askedMs = retryAfterMs(retryAfter, nowMs);
+    this.#note(failure, askedMs);
+    if (this.#attempts >= attempts) return false;
+    if (askedMs !== undefined && askedMs > retryAfterMaxMs) return false;
+    const fullMs = Math.min(baseDelayMs * 2 ** (this.#attempts - 1), maxDelayMs);
+    const backoffMs = fullMs * (0.5 + random() / 2);
     const delayMs = askedMs === undefined ? backoffMs : Math.max(backoffMs, askedMs);
     if (nowMs + delayMs - this.#startedMs > budgetMs) return false;
     await sleep(delayMs, signal);
@@ -91,9 +113,43 @@ export class RetryBudget {
     return true;
   }
 
+  /**
+   * The last failure as the error of all attempts, with `attempts`, `failures` (each in a word, oldest
+   * first) and the `retryAfterMs` that the server asked for last. What is not about the upstream passes
+   * unchanged.
+   */
+  exhausted(failure: NarthexError): NarthexError {
+    const { code, message, facts, cause } = failure;
+    if (code !== 'UPSTREAM_FAILED' && code !== 'UPSTREAM_STATUS') return failure;
+    if (failure !== this.#lastFailure) this.#note(failure, undefined);
+    const several = this.#failures.length > 1;
+    const told = several ? `${message} (${this.#attempts} attempts)` : message;
+    const more = {
+      attempts: this.#attempts,
+      ...(several ? { failures: [...this.#failures] } : {}),
+      ...(this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs }),
+    };
+    return new NarthexError(code, told, { ...facts, ...more }, cause);
+  }
+
+  #note(failure: NarthexError, askedMs: number | undefined): void {
+    this.#lastFailure = failure;
+    this.#retryAfterMs = askedMs;
+    this.#failures.push(inAWord(failure, askedMs));
+    if (this.#failures.length > FAILURES_TOLD) this.#failures.shift();
+  }
+
   #nowMs(): number {
     return (this.#options.now ?? Date.now)();
   }
+}
+
+/** `status 503, Retry-After 7 s`, `reset`, `bodyTimeout at byte 1000`. */
+function inAWord({ facts }: NarthexError, askedMs: number | undefined): string {
+  const { status, kind, offset } = facts;
+  const what = status === undefined ? String(kind) : `status ${status}`;
+  const where = offset === undefined || offset === 0 ? '' : ` at byte ${offset}`;
+  return `${what}${where}${askedMs === undefined ? '' : `, Retry-After ${askedMs / 1000} s`}`;
 }
 
 /** The day of the week with which all three forms of an HTTP date begin (RFC 9110, 5.6.7). */

@@ -69,7 +69,7 @@ export function transportFailure(error: unknown, url: string, attempts: number):
   return upstreamFailed(kind, url, reason, { attempts }, error);
 }
 
-const TRANSIENT = new Set<unknown>(['headersTimeout', 'bodyTimeout', 'reset']);
+const TRANSIENT = new Set<unknown>(['headersTimeout', 'bodyTimeout', 'slow', 'reset']);
 
 /** Whether it may go well the next time. */
 export function isTransient(failure: NarthexError): boolean {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { NarthexError } from '../../../src/errors.ts';
+import { upstreamFailed } from '../../../src/upstream/failure.ts';
 import {
   isRetriedS3Error,
   isRetriedStatus,
@@ -9,6 +11,7 @@ import {
 } from '../../../src/upstream/http/retry.ts';
 
 const NEVER = new AbortController().signal;
+const FAILURE = upstreamFailed('reset', 'http://cache.test', 'the connection broke');
 
 /** A clock that moves only by sleeping. */
 function fakeClock() {
@@ -25,7 +28,7 @@ function fakeClock() {
 async function delaysOf(options: RetryOptions, retryAfter?: string): Promise<number[]> {
   const { delays, ...clock } = fakeClock();
   const budget = new RetryBudget({ ...clock, ...options });
-  while (await budget.next(NEVER, retryAfter));
+  while (await budget.next(NEVER, FAILURE, retryAfter));
   expect(budget.attempts).toBe(delays.length + 1);
   return delays;
 }
@@ -45,7 +48,9 @@ const WAITS: readonly Wait[] = [
   ['until the budget ends', { random: () => 1, budgetMs: 800 }, undefined, [250, 500]],
   ['as the server asks', { random: () => 1, attempts: 3 }, '3', [3000, 3000]],
   ['not shorter than usual', { random: () => 1, attempts: 3 }, '0', [250, 500]],
-  ['longer than the budget', {}, '3600', []],
+  ['longer than the budget', { retryAfterMaxMs: 1e9 }, '3600', []],
+  ['longer than is waited for', { budgetMs: 1e9 }, '31', []],
+  ['as long as is waited for', { budgetMs: 1e9, attempts: 2 }, '30', [30_000]],
   ['until a date', { attempts: 2 }, 'Sun, 22 Nov 2026 00:00:09 GMT', [9000]],
 ];
 
@@ -66,9 +71,61 @@ describe('the waits', () => {
     const controller = new AbortController();
     const waiting = new RetryBudget({ baseDelayMs: 1e6, maxDelayMs: 1e6, budgetMs: 1e9 }).next(
       controller.signal,
+      FAILURE,
     );
     controller.abort(reason);
     await expect(waiting).rejects.toBe(reason);
+  });
+});
+
+describe('the error of all attempts', () => {
+  const { now, sleep } = fakeClock();
+  const options = { now, sleep, attempts: 3 };
+  const refused = new NarthexError('UPSTREAM_STATUS', 'busy', { status: 503 });
+
+  test('names each of them', async () => {
+    const budget = new RetryBudget(options);
+    await budget.next(
+      NEVER,
+      upstreamFailed('bodyTimeout', 'u', 'the answer stalled', { offset: 7 }),
+    );
+    await budget.next(NEVER, refused, '2');
+    expect(await budget.next(NEVER, refused, '3600')).toBe(false);
+    expect(budget.exhausted(refused)).toMatchObject({
+      code: 'UPSTREAM_STATUS',
+      message: 'busy (3 attempts)',
+      facts: {
+        status: 503,
+        attempts: 3,
+        failures: [
+          'bodyTimeout at byte 7',
+          'status 503, Retry-After 2 s',
+          'status 503, Retry-After 3600 s',
+        ],
+        retryAfterMs: 3_600_000,
+      },
+    });
+  });
+
+  test('says what came last, though it was not to be tried again', async () => {
+    const budget = new RetryBudget(options);
+    await budget.next(NEVER, FAILURE);
+    const last = upstreamFailed('tls', 'u', 'bad certificate');
+    expect(budget.exhausted(last).facts).toMatchObject({ attempts: 2, failures: ['reset', 'tls'] });
+  });
+
+  test('of one that goes on for ever tells of the last ones', async () => {
+    const budget = new RetryBudget(options);
+    for (let count = 0; count < 100; count++) {
+      budget.renew();
+      expect(await budget.next(NEVER, FAILURE)).toBe(true);
+    }
+    expect(budget.exhausted(refused).facts['failures']).toHaveLength(10);
+  });
+
+  test('leaves alone what is not about the upstream', () => {
+    const other = new NarthexError('LIMIT_EXCEEDED', 'too long');
+    expect(new RetryBudget(options).exhausted(other)).toBe(other);
   });
 });
 
