@@ -16,6 +16,9 @@ import type { MirrorEvent } from './mirrorEvent.ts';
 import { MirrorTally } from './mirrorTally.ts';
 import {
   count,
+  NAR_ORIGIN,
+  NAR_ORIGIN_HELP,
+  NAR_ORIGIN_OPTION,
   oneOf,
   pathsOf,
   STORE_HELP,
@@ -43,6 +46,7 @@ export const mirror: Command = {
     '                take what nobody vouches for; it is recorded as such',
     '  --netrc-file FILE',
     '                passwords of caches',
+    ...NAR_ORIGIN_HELP,
     '  --frankenbuild off|report|reject|variant',
     "                what is done where a cache's closure and what is here differ (default: report):",
     '                off: use what is here and do not look; report: use what is here and record it;',
@@ -69,6 +73,7 @@ export const mirror: Command = {
     'trusted-public-keys': { type: 'string' },
     'no-check-sigs': { type: 'boolean' },
     'netrc-file': { type: 'string' },
+    ...NAR_ORIGIN_OPTION,
     frankenbuild: { type: 'string' },
     'allow-unknown': { type: 'boolean' },
     extra: { type: 'string', multiple: true },
@@ -92,6 +97,7 @@ export const mirror: Command = {
       threads: count(values, 'threads', 0),
       walkLimits: jobs === undefined ? {} : { narsInFlight: jobs },
       netrc: await netrcOf(values),
+      narOrigins: texts(values, NAR_ORIGIN),
     });
     const tally = new MirrorTally();
     const onEvent = (event: MirrorEvent) => {

@@ -17,6 +17,17 @@ export const STORE_OPTION = { store: { type: 'string' } } as const;
 export const STORE_HELP =
   '  --store DIR   the store (default: NARTHEX_STORE, or narthex/store in the XDG data directory)';
 
+/** The option of commands that fetch NARs. */
+export const NAR_ORIGIN = 'allow-nar-origin';
+/** The same for `parseArgs`. */
+export const NAR_ORIGIN_OPTION = { [NAR_ORIGIN]: { type: 'string', multiple: true } } as const;
+/** The help of {@link NAR_ORIGIN}. */
+export const NAR_ORIGIN_HELP: readonly string[] = [
+  '  --allow-nar-origin ORIGIN',
+  '                where else than at the cache itself its NARs may be, such as https://nars.example;',
+  '                any for wherever it says',
+];
+
 /** An option's text, if it was given. */
 export function text(values: OptionValues, name: string): string | undefined {
   const value = values[name];

@@ -21,6 +21,7 @@ export type MirrorSettings = Pick<
   | 'walkLimits'
   | 'limits'
   | 'netrc'
+  | 'narOrigins'
 > & {
   /** Made if it is not there. */
   readonly storeDirectory: string;

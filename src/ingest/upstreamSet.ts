@@ -4,35 +4,20 @@ import { abortable } from '../abortable.ts';
 import { NarthexError } from '../errors.ts';
 import { STORE_DIR } from '../storePath.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { type HealthOptions, UpstreamHealth } from './upstreamHealth.ts';
 
 /** Priority of a cache whose nix-cache-info names none. Source: Nix `store-api.hh`. */
 const DEFAULT_PRIORITY = 50;
-/** For how long an upstream that could not be asked is not asked again, in milliseconds. */
-export const UPSTREAM_COOL_DOWN_MS = 30_000;
 /**
  * For how long the first question waits for the priorities of all upstreams, in milliseconds. Those
  * that have not told theirs by then are asked after the others.
  */
 export const UPSTREAM_PATIENCE_MS = 3_000;
 
-/**
- * The kinds of `UPSTREAM_FAILED` that are about the upstream and not about one of its files, which
- * must not keep us from the others.
- */
-const DOWN_KINDS: ReadonlySet<unknown> = new Set([
-  'unreachable',
-  'dns',
-  'connectTimeout',
-  'tls',
-  'headersTimeout',
-]);
-
 interface Member {
   readonly upstream: Upstream;
   /** `undefined` as long as it is not known. */
   priority: number | undefined;
-  /** Set while it is left alone. */
-  down: { readonly since: number; readonly error: unknown } | undefined;
 }
 
 /** How {@link UpstreamSet.first} asks. */
@@ -45,24 +30,24 @@ export interface AskOptions {
 
 /**
  * Upstreams sorted by the priority that their nix-cache-info names, lower first, and otherwise in
- * the order given. One that cannot be asked does not stop the others and is left alone for a while.
+ * the order given. One that is in trouble does not stop the others and is left alone for a while
+ * (`upstreamHealth.ts`).
  */
 export class UpstreamSet implements AsyncDisposable {
   readonly #members: readonly Member[];
-  readonly #now: () => number;
+  readonly #health: UpstreamHealth;
   readonly #patienceMs: number;
   #priorities: Promise<void> | undefined;
 
   constructor(
     upstreams: readonly Upstream[],
-    options: { readonly now?: () => number; readonly patienceMs?: number } = {},
+    options: HealthOptions & { readonly patienceMs?: number } = {},
   ) {
     this.#members = upstreams.map((upstream) => ({
       upstream,
       priority: undefined,
-      down: undefined,
     }));
-    this.#now = options.now ?? Date.now;
+    this.#health = new UpstreamHealth(options);
     this.#patienceMs = options.patienceMs ?? UPSTREAM_PATIENCE_MS;
   }
 
@@ -107,21 +92,17 @@ export class UpstreamSet implements AsyncDisposable {
   }
 
   async #ask<T>(member: Member, ask: (upstream: Upstream) => Promise<T>): Promise<T> {
-    const { down } = member;
-    if (down !== undefined && this.#now() - down.since < UPSTREAM_COOL_DOWN_MS) throw down.error;
+    const { upstream } = member;
+    const down = this.#health.downWith(upstream);
+    if (down !== undefined) throw down.error;
     try {
-      const answer = await ask(member.upstream);
-      member.down = undefined;
+      const answer = await ask(upstream);
+      this.#health.answered(upstream);
       return answer;
     } catch (error) {
-      if (error instanceof NarthexError) this.#note(member, error);
+      this.#health.failed(upstream, error);
       throw error;
     }
-  }
-
-  #note(member: Member, error: NarthexError): void {
-    if (error.code !== 'UPSTREAM_FAILED' || !DOWN_KINDS.has(error.facts['kind'])) return;
-    member.down = { since: this.#now(), error };
   }
 
   /** The upstreams in order, as far as it is known after a moment of patience. */
@@ -132,7 +113,11 @@ export class UpstreamSet implements AsyncDisposable {
     }
     const rank = ({ priority }: Member) => priority ?? Number.POSITIVE_INFINITY;
     // not a difference: of two that are not known it would be NaN
-    return this.#members.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
+    const sorted = this.#members.toSorted((a, b) =>
+      rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0,
+    );
+    const isFailing = ({ upstream }: Member) => this.#health.isFailing(upstream);
+    return [...sorted.filter((one) => !isFailing(one)), ...sorted.filter(isFailing)];
   }
 
   /** Asks every upstream for its priority once, all at the same time. */
@@ -150,7 +135,7 @@ export class UpstreamSet implements AsyncDisposable {
       ({ priority } = await member.upstream.cacheInfo());
     } catch (error) {
       // asked again, and complained about, when it is its turn
-      if (error instanceof NarthexError) this.#note(member, error);
+      this.#health.failed(member.upstream, error);
     }
     member.priority = priority ?? DEFAULT_PRIORITY;
   }

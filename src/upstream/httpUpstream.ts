@@ -1,15 +1,15 @@
 /** A binary cache on the web. */
 import { Agent, type Dispatcher } from 'undici';
-import { NarthexError } from '../errors.ts';
 import { checkLimit, DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { CacheInfo } from '../narinfo/cacheInfo.ts';
 import { capped, checkMaxBytes, collect, ownedBody } from './body.ts';
 import { upstreamFailed } from './failure.ts';
 import { AddressGuard, type Resolve } from './http/addressGuard.ts';
-import { BaseUrl, shownUrl } from './http/baseUrl.ts';
+import { BaseUrl } from './http/baseUrl.ts';
 import {
   CONNECT_TIMEOUT_MS,
   contentLength,
+  HEADER_BYTES,
   type HttpAnswer,
   HttpClient,
   type HttpTimeouts,
@@ -17,6 +17,7 @@ import {
   statusError,
 } from './http/client.ts';
 import { contentEncodings, decodeContent } from './http/contentEncoding.ts';
+import { NarOrigins } from './http/narOrigins.ts';
 import { resumableBody } from './http/resumableBody.ts';
 import type { RetryOptions } from './http/retry.ts';
 import { CACHE_INFO_FILE, KeptCacheInfo, narinfoFile } from './smallFiles.ts';
@@ -43,8 +44,11 @@ export interface HttpUpstreamOptions extends UpstreamOptions {
   readonly dispatcher?: Dispatcher | undefined;
   /** The text of a netrc file, for an address without a password. */
   readonly netrc?: string | undefined;
-  /** Whether a narinfo's `URL:` may be at another origin. Redirects may in any case. */
-  readonly allowOtherOrigins?: boolean | undefined;
+  /**
+   * Origins besides the cache's own at which a narinfo's `URL:` may be, such as
+   * `https://nars.example`, or `any`. Redirects may lead anywhere in any case, but to addresses inside.
+   */
+  readonly narOrigins?: readonly string[] | undefined;
   readonly timeouts?: HttpTimeouts | undefined;
   readonly retry?: RetryOptions | undefined;
   /** See {@link REDIRECT_LIMIT}. */
@@ -74,13 +78,13 @@ class HttpUpstream implements Upstream {
   readonly #base: BaseUrl;
   readonly #client: HttpClient;
   readonly #agent: Agent | undefined;
-  readonly #allowOtherOrigins: boolean;
+  readonly #narOrigins: NarOrigins;
   readonly #limits: Limits;
   readonly #info: KeptCacheInfo;
   readonly #closed = new AbortController();
 
   constructor(base: BaseUrl, options: HttpUpstreamOptions) {
-    const { limits = DEFAULT_LIMITS, allowOtherOrigins = false, timeouts } = options;
+    const { limits = DEFAULT_LIMITS, timeouts } = options;
     const guard = new AddressGuard(base.host, options.resolve);
     this.url = base.shown;
     this.#base = base;
@@ -89,6 +93,7 @@ class HttpUpstream implements Upstream {
         ? new Agent({
             connections: options.maxConnections ?? MAX_CONNECTIONS,
             allowH2: false, // its windows of 64 KiB make NARs slow
+            maxHeaderSize: HEADER_BYTES,
             connect: { timeout: timeouts?.connectMs ?? CONNECT_TIMEOUT_MS, lookup: guard.lookup },
           })
         : undefined;
@@ -96,7 +101,7 @@ class HttpUpstream implements Upstream {
     if (dispatcher === undefined) throw new Error('no dispatcher'); // one of the two is there
     const { retry, redirectLimit } = options;
     this.#client = new HttpClient(base, { dispatcher, guard, timeouts, retry, redirectLimit });
-    this.#allowOtherOrigins = allowOtherOrigins;
+    this.#narOrigins = new NarOrigins(base, options.narOrigins);
     this.#limits = limits;
     this.#info = new KeptCacheInfo(this.url, options);
   }
@@ -116,7 +121,8 @@ class HttpUpstream implements Upstream {
 
   async file(url: string, request: UpstreamFileRequest = {}): Promise<UpstreamFile | undefined> {
     const { maxBytes } = request;
-    const target = this.#fileUrl(url);
+    const target = this.#base.resolve(url);
+    this.#narOrigins.check(target);
     const left = new AbortController();
     const signal = this.#signal(request.signal, left.signal);
     const client = this.#client;
@@ -167,16 +173,6 @@ class HttpUpstream implements Upstream {
     });
   }
 
-  #fileUrl(url: string): URL {
-    const target = this.#base.resolve(url);
-    if (target.origin === this.#base.origin || this.#allowOtherOrigins) return target;
-    throw new NarthexError(
-      'UPSTREAM_URL_FORBIDDEN',
-      `${shownUrl(target)} is at another origin than ${this.url}`,
-      { url: shownUrl(target), expected: this.#base.origin, actual: target.origin },
-    );
-  }
-
   /** Aborts with any of `signals`, and when the upstream is disposed of. */
   #signal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
     const given = signals.filter((signal) => signal !== undefined);
@@ -188,7 +184,7 @@ class HttpUpstream implements Upstream {
 
 /**
  * Opens the binary cache at an address on the web. Nothing is asked yet.
- * @throws UPSTREAM_URL_INVALID it is not an http or https URL
+ * @throws UPSTREAM_URL_INVALID it is not an http or https URL, or one of `narOrigins` is not an origin
  */
 export function openHttpUpstream(
   address: string | URL,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NarthexError } from '../../src/errors.ts';
-import { requireCache, UPSTREAM_COOL_DOWN_MS, UpstreamSet } from '../../src/ingest/upstreamSet.ts';
+import { FAILURES_UNTIL_FAILING, UPSTREAM_COOL_DOWN_MS } from '../../src/ingest/upstreamHealth.ts';
+import { requireCache, UpstreamSet } from '../../src/ingest/upstreamSet.ts';
 import type { FailureKind } from '../../src/upstream/failure.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 import { failed, fakeUpstream } from './fakeUpstream.ts';
@@ -154,7 +155,10 @@ describe('one that is down', () => {
     ['io', false],
   ])('by "%s" is left alone for a while: %s', async (kind, isLeftAlone) => {
     let now = 1_000;
-    const set = new UpstreamSet([fakeUpstream('a'), fakeUpstream('b')], { now: () => now });
+    const set = new UpstreamSet([fakeUpstream('a'), fakeUpstream('b')], {
+      now: () => now,
+      random: () => 0.5, // whiles are not longer or shorter by chance
+    });
     const failing = ({ url }: Upstream) => {
       if (url === 'a') throw failed('a', kind);
       return 'yes';
@@ -162,7 +166,7 @@ describe('one that is down', () => {
     await asked(set, failing);
     expect((await asked(set, failing)).order).toEqual(isLeftAlone ? ['b'] : ['a', 'b']);
     now += UPSTREAM_COOL_DOWN_MS - 1;
-    expect((await asked(set, failing)).order).toEqual(isLeftAlone ? ['b'] : ['a', 'b']);
+    expect((await asked(set, () => 'yes')).order).toEqual([isLeftAlone ? 'b' : 'a']);
     now += 1;
     expect((await asked(set, () => 'yes')).order).toEqual(['a']);
     expect((await asked(set, () => 'yes')).order).toEqual(['a']);
@@ -180,6 +184,23 @@ describe('one that is down', () => {
     expect(outcome).toMatchObject({ code: 'UPSTREAM_FAILED', facts: { url: 'down' } });
   });
 
+  test('is left alone longer each time, by chance, and up to a minute', async () => {
+    let now = 0;
+    const set = new UpstreamSet([fakeUpstream('a')], { now: () => now, random: () => 1 });
+    const whilesMs: number[] = [];
+    const fails = () => {
+      throw failed('a', 'unreachable');
+    };
+    await asked(set, fails);
+    for (let outage = 0; outage < 5; outage++) {
+      const since = now;
+      do now += 1250;
+      while ((await asked(set, fails)).order.length === 0);
+      whilesMs.push(now - since);
+    }
+    expect(whilesMs).toEqual([12_500, 25_000, 50_000, 75_000, 75_000]);
+  });
+
   test('an error status, or a bad answer, is about one path', async () => {
     const set = new UpstreamSet([fakeUpstream('a')]);
     for (const code of ['UPSTREAM_STATUS', 'NARINFO_INVALID', 'SIGNATURE_MISSING'] as const) {
@@ -189,6 +210,64 @@ describe('one that is down', () => {
       expect(outcome).toMatchObject({ code });
       expect((await asked(set)).order).toEqual(['a']);
     }
+  });
+});
+
+describe('one that keeps failing', () => {
+  const status = (code: number, facts = {}) =>
+    new NarthexError('UPSTREAM_STATUS', 'bad', { status: code, ...facts });
+
+  test.each([
+    ['reset', failed('a', 'reset'), true],
+    ['stalls', failed('a', 'bodyTimeout'), true],
+    ['drips', failed('a', 'slow'), true],
+    ['429', status(429), true],
+    ['503', status(503), true],
+    // these are answers
+    ['401', status(401), false],
+    ['a changed file', failed('a', 'changed'), false],
+    ['a bad narinfo', new NarthexError('NARINFO_INVALID', 'bad'), false],
+    ['a wrong signature', new NarthexError('SIGNATURE_MISMATCH', 'bad'), false],
+  ])('%s: is asked after the others for a while: %s', async (_, error, isAskedLast) => {
+    let now = 0;
+    const set = new UpstreamSet([fakeUpstream('a'), fakeUpstream('b')], {
+      now: () => now,
+      random: () => 0.5,
+    });
+    const failing = ({ url }: Upstream) => {
+      if (url === 'a') throw error;
+      return undefined;
+    };
+    for (let count = 0; count < FAILURES_UNTIL_FAILING; count++) {
+      expect((await asked(set, failing)).order).toEqual(['a', 'b']);
+    }
+    const { order, outcome } = await asked(set, failing);
+    // it may be the only one that has a path: it is still asked, and its failure no absence
+    expect(order).toEqual(isAskedLast ? ['b', 'a'] : ['a', 'b']);
+    expect(outcome).toBe(error);
+    now += UPSTREAM_COOL_DOWN_MS;
+    expect((await asked(set, () => 'yes')).order).toEqual(['a']);
+  });
+
+  test('not if it answers in between', async () => {
+    const set = new UpstreamSet([fakeUpstream('a'), fakeUpstream('b')]);
+    for (let count = 0; count < 10; count++) {
+      const { order } = await asked(set, ({ url }) => {
+        if (url === 'a' && count % FAILURES_UNTIL_FAILING > 0) throw failed('a', 'reset');
+        return undefined;
+      });
+      expect(order).toEqual(['a', 'b']);
+    }
+  });
+
+  test('at once if it asks for that with a Retry-After', async () => {
+    const set = new UpstreamSet([fakeUpstream('a'), fakeUpstream('b')]);
+    const failing = ({ url }: Upstream) => {
+      if (url === 'a') throw status(503, { retryAfterMs: 3_600_000 });
+      return undefined;
+    };
+    await asked(set, failing);
+    expect((await asked(set, failing)).order).toEqual(['b', 'a']);
   });
 });
 

@@ -19,6 +19,8 @@ import { isTransient, transportFailure } from './transportFailure.ts';
 
 /** How many redirects are followed; curl and browsers follow 20 to 50, real caches need 1 or 2. */
 export const REDIRECT_LIMIT = 10;
+/** How long the head of an answer may be. Real ones stay below 2 KiB; Node's own servers take as much. */
+export const HEADER_BYTES = 16 * 1024;
 /** How long a TCP and TLS handshake may take. TCP sends its first packet again after 1, 3, 7 s. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** How long the head of an answer may take. */

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type HttpUpstreamOptions, openHttpUpstream } from '../../../src/upstream/httpUpstream.ts';
 import { bodyOf } from '../../contracts/upstreamContract.ts';
+import { thrownBy } from '../../support/errors.ts';
 import { type Answer, serveStatic } from '../../support/staticCache.ts';
 import { FILES, HASH_PART, inTurn, NARINFO, ONCE, outcome, serve } from './scriptedServer.ts';
 
@@ -122,16 +123,35 @@ describe('a URL at another origin', () => {
     expect(storage.requests).toHaveLength(0);
     await using allowed = await serve(() => undefined, {
       base: 'http://u:p@HOST?t=1',
-      allowOtherOrigins: true,
+      narOrigins: [storage.url],
     });
     expect((await bodyOf(await allowed.upstream.file(url))).toString()).toBe('contents');
     expect(storage.requests[0]).toMatchObject({ path: 'nar/a.nar', query: '' });
     expect(storage.requests[0]?.headers.authorization).toBeUndefined();
   });
 
+  test('is followed to those that are named, and to no others', async () => {
+    await using named = await serveStatic(FILES);
+    await using other = await serveStatic(FILES);
+    await using served = await serve(() => undefined, { narOrigins: [`${named.url}/`] });
+    expect(await outcome(served.upstream.file(`${named.url}/nar/a.nar`))).toBe('there');
+    expect(await outcome(served.upstream.file(`${other.url}/nar/a.nar`))).toBe(
+      'UPSTREAM_URL_FORBIDDEN',
+    );
+    expect(other.requests).toHaveLength(0);
+  });
+
+  test.each(['nars.example', 'ftp://h', 'https://h/folder', 'https://u:p@h', 'https://h/?q', '*'])(
+    'cannot be allowed by what is no origin: %s',
+    (origin) => {
+      const opening = () => openHttpUpstream('http://cache.test', { narOrigins: [origin] });
+      expect(thrownBy(opening)).toMatchObject({ code: 'UPSTREAM_URL_INVALID' });
+    },
+  );
+
   test('is not followed to this machine from elsewhere, allowed or not', async () => {
     await using storage = await serveStatic(FILES);
-    await using upstream = openHttpUpstream('http://192.0.2.1', { allowOtherOrigins: true });
+    await using upstream = openHttpUpstream('http://192.0.2.1', { narOrigins: ['any'] });
     await expect(upstream.file(`${storage.url}/nar/a.nar`)).rejects.toMatchObject({
       code: 'UPSTREAM_URL_FORBIDDEN',
     });
