@@ -20,6 +20,7 @@ import { type CastoreOf, InfusedNars, type InfusedNarsOptions } from './infusedN
 import { NarInfoMemory } from './narInfoMemory.ts';
 import { ingestNar } from './narIngest.ts';
 import type { NarReader } from './narReading.ts';
+import { withRestarts } from './narRestarts.ts';
 import { requireCache, UpstreamSet } from './upstreamSet.ts';
 import { type FoundNarInfo, nameOfWanted, type WantedPath } from './walkItem.ts';
 
@@ -274,15 +275,17 @@ export class UpstreamIngest implements IngestSource, AsyncDisposable {
         this.#options.recordContent?.(narInfo.narHash, { node: infused, narSize: narInfo.narSize });
         return infused;
       }
-      const tap = await openTap?.(narInfo);
-      try {
-        const node = await this.#fetchNar(upstream, narInfo, shared, report, tap);
-        tap?.end();
-        return node;
-      } catch (error) {
-        tap?.end({ error });
-        throw error;
-      }
+      return await withRestarts(report, async (onProgress) => {
+        const tap = await openTap?.(narInfo);
+        try {
+          const node = await this.#fetchNar(upstream, narInfo, shared, onProgress, tap);
+          tap?.end();
+          return node;
+        } catch (error) {
+          tap?.end({ error });
+          throw error;
+        }
+      });
     };
     return await this.#contents.run(this.#contentKey(upstream, narInfo), signal, fetch, onNarBytes);
   }

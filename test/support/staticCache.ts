@@ -14,7 +14,9 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Where bodies come from: a directory, files in memory, or a function; `undefined` is a 404. */
 export type CacheSource =
@@ -46,6 +48,8 @@ export interface Answer {
   readonly after?: Promise<unknown>;
   /** The connection is destroyed without an answer. */
   readonly reset?: boolean;
+  /** In place of any answer: these bytes (Latin-1), then the connection ends. */
+  readonly raw?: string;
   readonly status?: number;
   /** Added to those of the plain answer; an empty value takes a header out. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -59,6 +63,8 @@ export interface Answer {
   readonly pause?: { readonly at: number; readonly until: Promise<unknown> };
   /** `Transfer-Encoding: chunked` in place of `Content-Length`. */
   readonly chunked?: boolean;
+  /** The body is written in pieces of so many bytes, each by itself. */
+  readonly dripBytes?: number;
 }
 
 /** How the server behaves. */
@@ -75,13 +81,15 @@ export interface ServeOptions {
   readonly ranges?: boolean;
   /** Whether an `ETag` is sent, the hash of the body. Default `true`. */
   readonly etags?: boolean;
+  /** Speaks TLS with this key and certificate (PEM). */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** A path that all URLs begin with, like `/cache`; other requests get a 404. */
   readonly basePath?: string;
 }
 
 /** A running server; disposing of it closes all connections. */
 export interface StaticServer extends AsyncDisposable {
-  /** `http://127.0.0.1:<port><basePath>`, without a slash at the end. */
+  /** `http://127.0.0.1:<port><basePath>` (or `https:`), without a slash at the end. */
   readonly url: string;
   readonly port: number;
   /** All requests, in the order of their arrival. */
@@ -175,6 +183,21 @@ async function write(response: ServerResponse, bytes: Uint8Array): Promise<void>
   settled.abort();
 }
 
+async function writeInPieces(
+  response: ServerResponse,
+  bytes: Uint8Array,
+  pieceBytes: number,
+): Promise<void> {
+  if (pieceBytes >= bytes.length) {
+    await write(response, bytes);
+    return;
+  }
+  for (let at = 0; at < bytes.length && !response.destroyed; at += pieceBytes) {
+    await write(response, bytes.subarray(at, at + pieceBytes));
+    await nextTurn(); // or several would leave in one packet
+  }
+}
+
 /** Sends an answer; `answered` learns the status once it is certain that there is one. */
 async function send(
   method: string,
@@ -186,6 +209,10 @@ async function send(
   await answer.after;
   if (answer.reset) {
     response.socket?.resetAndDestroy();
+    return;
+  }
+  if (answer.raw !== undefined) {
+    response.socket?.end(answer.raw, 'latin1');
     return;
   }
   const body = Buffer.concat([
@@ -208,9 +235,10 @@ async function send(
   const end = Math.min(answer.truncateAt ?? body.length, body.length);
   const pauseAt = Math.min(answer.pause?.at ?? end, end);
   if (answer.pause !== undefined && pauseAt === 0) response.flushHeaders();
-  await write(response, body.subarray(0, pauseAt));
+  const dripBytes = answer.dripBytes ?? Number.POSITIVE_INFINITY;
+  await writeInPieces(response, body.subarray(0, pauseAt), dripBytes);
   await answer.pause?.until;
-  await write(response, body.subarray(pauseAt, end));
+  await writeInPieces(response, body.subarray(pauseAt, end), dripBytes);
   if (answer.truncateAt === undefined) {
     response.end();
     return;
@@ -258,7 +286,7 @@ export async function serveStatic(
     });
   }
 
-  const server = createServer((incoming, response) => {
+  const listener = (incoming: IncomingMessage, response: ServerResponse) => {
     active += 1;
     peakActive = Math.max(peakActive, active);
     response.on('close', () => {
@@ -269,15 +297,20 @@ export async function serveStatic(
       if (response.headersSent) response.destroy();
       else response.writeHead(500).end(String(error));
     });
-  });
+  };
+  const server =
+    options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
+  server.on('tlsClientError', () => {}); // a client that hangs up is what some tests want
   server.keepAliveTimeout = 0; // a pooled connection must not close under a client in mid-test
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
 
+  const scheme = options.tls === undefined ? 'http' : 'https';
+
   return {
-    url: `http://127.0.0.1:${address.port}${basePath}`,
+    url: `${scheme}://127.0.0.1:${address.port}${basePath}`,
     port: address.port,
     requests,
     get active() {

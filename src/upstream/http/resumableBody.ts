@@ -3,7 +3,7 @@
  * same bytes: the server said `Accept-Ranges: bytes` and no `Content-Encoding`, and ETag,
  * Last-Modified and length are what they were. With none of these three it does not go on.
  */
-import { NarthexError } from '../../errors.ts';
+import { type ErrorFacts, NarthexError } from '../../errors.ts';
 import { upstreamFailed } from '../failure.ts';
 import { contentLength, type HttpAnswer, type HttpClient, statusError } from './client.ts';
 import type { Pace } from './pace.ts';
@@ -87,7 +87,8 @@ export interface ResumableBodyOptions {
 }
 
 /**
- * The bytes of `first`, and of further answers where it breaks off; not decoded.
+ * The bytes of `first`, and of further answers where it breaks off; not decoded. Where that cannot be
+ * gone on with, but may well be read from its beginning, the error has the fact `resumable: false`.
  * @throws UPSTREAM_FAILED (`attempts`, `offset`) kind `changed` if the rest is not the same file's
  * @throws UPSTREAM_STATUS the rest is refused
  */
@@ -120,8 +121,11 @@ export async function* resumableBody(
     }
     if (failure === undefined && (sizeBytes === undefined || offset === sizeBytes)) return;
     failure ??= lengthFailure(first.url, sizeBytes, offset, budget.attempts);
-    if (offset > 0) failure = atOffset(failure, offset);
-    if (!isTransient(failure) || !validators.canResume(offset)) throw budget.exhausted(failure);
+    if (offset > 0) failure = withFacts(failure, { offset });
+    if (!isTransient(failure)) throw budget.exhausted(failure);
+    if (!validators.canResume(offset)) {
+      throw budget.exhausted(withFacts(failure, { resumable: false }));
+    }
     if (offset - resumedAt >= PROGRESS_BYTES) budget.renew();
     if (!(await budget.next(signal, failure))) throw budget.exhausted(failure);
     const headers = validators.headersFrom(offset);
@@ -131,15 +135,15 @@ export async function* resumableBody(
     if (answer.status !== OK && answer.status !== PARTIAL_CONTENT) {
       throw budget.exhausted(statusError(answer, budget.attempts));
     }
-    const facts = { attempts: budget.attempts, offset };
+    const facts = { attempts: budget.attempts, offset, resumable: false };
     const changed = 'changed while it was read';
     throw budget.exhausted(upstreamFailed('changed', first.url, changed, facts, failure));
   }
 }
 
-/** The same with where in the file it was. */
-function atOffset({ code, message, facts, cause }: NarthexError, offset: number): NarthexError {
-  return new NarthexError(code, message, { ...facts, offset }, cause);
+function withFacts(error: NarthexError, more: ErrorFacts): NarthexError {
+  const { code, message, facts, cause } = error;
+  return new NarthexError(code, message, { ...facts, ...more }, cause);
 }
 
 /** The next chunk; `undefined` at the end, or when `onError` has taken an error. */
