@@ -28,6 +28,7 @@ const IPV4_RANGES: readonly (readonly [SpecialClass, string, number])[] = [
   ['reserved', '0.0.0.0', 8], // this host
   ['reserved', '192.0.0.0', 24],
   ['reserved', '192.0.2.0', 24],
+  ['reserved', '192.88.99.0', 24], // relays of 6to4, deprecated
   ['reserved', '198.18.0.0', 15],
   ['reserved', '198.51.100.0', 24],
   ['reserved', '203.0.113.0', 24],
@@ -39,10 +40,15 @@ const IPV6_RANGES: readonly (readonly [SpecialClass, string, number])[] = [
   ['loopback', '::1', 128],
   ['private', 'fc00::', 7], // unique local
   ['private', 'fec0::', 10], // site-local, deprecated
+  ['private', '64:ff9b:1::', 48], // NAT64 of a network of its own
   ['linkLocal', 'fe80::', 10],
   ['reserved', '::', 128],
+  ['reserved', '::ffff:0:0:0', 96], // IPv4-translated
   ['reserved', '100::', 64],
+  ['reserved', '2001::', 23], // Teredo, ORCHID and other protocols
   ['reserved', '2001:db8::', 32],
+  ['reserved', '3fff::', 20], // documentation
+  ['reserved', '5f00::', 16], // segment routing
   ['reserved', 'ff00::', 8], // multicast
 ];
 

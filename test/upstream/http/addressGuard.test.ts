@@ -40,6 +40,11 @@ test.each([
   ['64:ff9b::7f00:1', 'loopback'],
   ['2002:101:101::', 'public'],
   ['2002:c0a8:101::1', 'private'],
+  ['64:ff9b:1::7f00:1', 'private'],
+  ['::ffff:0:127.0.0.1', 'reserved'],
+  ['2001:0:102:304::', 'reserved'], // Teredo
+  ['2001:200::1', 'public'],
+  ['192.88.99.1', 'reserved'],
   ['::7f00:1', 'loopback'],
   ['::a9fe:a9fe', 'linkLocal'],
 ])('%s is %s', (address, expected) => {

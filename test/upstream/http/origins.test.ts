@@ -104,6 +104,24 @@ describe('names and addresses', () => {
     });
   });
 
+  test('a cache whose name is another address the second time is refused then', async () => {
+    await using server = await serveStatic(FILES, {
+      respond: () => ({ headers: { connection: 'close' } }), // each request resolves anew
+    });
+    const addresses = ['127.0.0.1', '169.254.169.254'];
+    await using upstream = openHttpUpstream(`http://rebinding.test:${server.port}`, {
+      resolve: (_, __, callback) =>
+        callback(null, [{ address: addresses.shift() ?? '', family: 4 }]),
+      ...ONCE,
+    });
+    expect(await outcome(upstream.cacheInfo())).toBe('there');
+    await expect(upstream.narinfo(HASH_PART)).rejects.toMatchObject({
+      code: 'UPSTREAM_URL_FORBIDDEN',
+      facts: { addresses: ['169.254.169.254'] },
+    });
+    expect(addresses).toEqual([]);
+  });
+
   test('localhost', async () => {
     await using server = await serveStatic(FILES);
     await using upstream = openHttpUpstream(`http://localhost:${server.port}`);
