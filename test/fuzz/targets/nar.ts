@@ -1,0 +1,113 @@
+/** NARs: what is taken is written as the same bytes, and pieces do not show. */
+import { utf8 } from '../../../src/bytes.ts';
+import { DEFAULT_LIMITS } from '../../../src/limits.ts';
+import { type NarHandler, NarParser } from '../../../src/nar/parser.ts';
+import { encodeStrings } from '../../../src/nar/wire.ts';
+import { NarWriter } from '../../../src/nar/writer.ts';
+import { traceNar } from '../../nar/trace.ts';
+import { agree, pureTarget } from '../target.ts';
+
+const FILE = ['(', 'type', 'regular', 'contents', 'some contents', ')'];
+const PROGRAM = ['(', 'type', 'regular', 'executable', '', 'contents', '', ')'];
+const LINK = ['(', 'type', 'symlink', 'target', '../elsewhere', ')'];
+const entry = (name: string, node: readonly string[]) => [
+  'entry',
+  '(',
+  'name',
+  name,
+  'node',
+  ...node,
+  ')',
+];
+const folder = (...entries: readonly (readonly string[])[]) => [
+  '(',
+  'type',
+  'directory',
+  ...entries.flat(),
+  ')',
+];
+const nar = (node: readonly string[]) => encodeStrings('nix-archive-1', ...node);
+
+const SEEDS = [
+  FILE,
+  PROGRAM,
+  LINK,
+  folder(),
+  folder(entry('a', FILE), entry('b', folder(entry(')', LINK), entry('c', PROGRAM)))),
+  folder(entry('a', folder(entry('a', folder(entry('a', folder()))))), entry('b', FILE)),
+].map(nar);
+
+const WORDS = [
+  '(',
+  ')',
+  'type',
+  'regular',
+  'executable',
+  'contents',
+  'symlink',
+  'target',
+  'directory',
+  'entry',
+  'name',
+  'node',
+  '',
+  'nix-archive-1',
+  'a',
+  '..',
+  '.',
+  'a/b',
+  'a\0b',
+];
+
+/** Small ones, so that they are met. */
+const LIMITS = {
+  ...DEFAULT_LIMITS,
+  narBytes: 8192,
+  narDepth: 8,
+  narEntries: 40,
+  directoryEntries: 10,
+};
+
+/** Writes what it is told. */
+function rewriter(): { handler: NarHandler; bytes: () => Uint8Array } {
+  const writer = new NarWriter();
+  const parts: Uint8Array[] = [];
+  return {
+    handler: {
+      startDirectory: (name) => parts.push(writer.startDirectory(name)),
+      endDirectory: () => parts.push(writer.endDirectory()),
+      startFile: (name, sizeBytes, executable) =>
+        parts.push(writer.startFile(name, sizeBytes, executable)),
+      fileData: (bytes) => parts.push(bytes.slice()),
+      endFile: () => parts.push(writer.endFile()),
+      symlink: (name, target) => parts.push(writer.symlink(name, target)),
+    },
+    bytes() {
+      writer.end();
+      return Buffer.concat(parts);
+    },
+  };
+}
+
+export const narTarget = () =>
+  pureTarget({
+    name: 'nar',
+    seeds: SEEDS,
+    words: [...WORDS.map((word) => encodeStrings(word)), utf8('\xff')],
+    run(input) {
+      const whole = traceNar(input, input.length, { limits: LIMITS });
+      for (const chunkBytes of [1, 7, 8, 61]) {
+        const inPieces = traceNar(input, chunkBytes, { limits: LIMITS });
+        agree('in pieces', whole.lines.join('\n'), inPieces.lines.join('\n'));
+        agree('the error in pieces', String(whole.error), String(inPieces.error));
+        agree('its offset', whole.error?.facts['offset'], inPieces.error?.facts['offset']);
+      }
+      if (whole.error !== undefined) throw whole.error;
+      const { handler, bytes } = rewriter();
+      const parser = new NarParser(handler, { limits: LIMITS });
+      parser.push(input);
+      parser.end();
+      agree('written again', input, bytes());
+      return 'taken';
+    },
+  });
