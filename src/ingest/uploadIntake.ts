@@ -21,6 +21,7 @@ import { PathInfo, type ReferenceContent } from '../pathinfo/pathInfo.ts';
 import type { PathInfoOptions, PathInfoService } from '../pathinfo/pathInfoService.ts';
 import type { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import { UnresolvedPathInfo } from '../pathinfo/unresolvedPathInfo.ts';
+import { narSize as narSizeOf } from '../render/layout.ts';
 import { measureNar } from '../render/measureNar.ts';
 import { renderNar } from '../render/renderNar.ts';
 import type { StorePath } from '../storePath.ts';
@@ -152,11 +153,18 @@ export class UploadIntake {
   ): Promise<PathInfo> {
     const { claim, node } = pathInfo;
     const { storePath, narHash, narSize } = claim;
+    const { signal } = options;
     const known = await this.#options.contentByNarHash(narHash);
     const isKnown = known !== undefined && equalNodes(known.node, node);
+    // a few directories may render to terabytes: that is known before anything is rendered
+    if (!isKnown) {
+      const { directoryService } = this.#options;
+      const size = await narSizeOf(node, directoryService, { ...this.#options, signal });
+      this.#checkSize(storePath, narSize, size);
+    }
     const measured = isKnown
       ? { narHash, narSize: known.narSize }
-      : await measureNar(node, { ...this.#options, signal: options.signal });
+      : await measureNar(node, { ...this.#options, signal });
     if (!measured.narHash.equals(narHash)) {
       throw new NarthexError(
         'NAR_HASH_MISMATCH',

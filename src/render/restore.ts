@@ -2,9 +2,11 @@
  * castore → file system.
  *
  * Everything is made in a new directory beside the target that nobody else may enter, and moved to
- * the target when it is complete; so the target is there wholly or not at all. Below that directory
- * only directories are entered that were made here, files are opened with `O_EXCL | O_NOFOLLOW`, and
- * names come from castore, which holds none with a slash: nothing is ever written elsewhere.
+ * the target when it is complete; so the target is there wholly or not at all. That directory is held
+ * open and reached through what is open and not by its name, where the system can (Linux): whoever may
+ * write beside the target can put a symlink in its place, and gains nothing. Below it only directories
+ * are entered that were made here, files are opened with `O_EXCL | O_NOFOLLOW`, and names come from
+ * castore, which holds none with a slash: nothing is ever written elsewhere.
  *
  * Modes are those of any program that makes files: 0666 for files, 0777 for executables and
  * directories, less the umask. Nix's own 0444 and 0555 are for its store, which this is not. Times
@@ -12,7 +14,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { displayBytes, utf8 } from '../bytes.ts';
 import type { Node } from '../castore/node.ts';
@@ -27,6 +29,7 @@ import { type BlobSource, readContents } from './readContents.ts';
 const FILE_MODE = 0o666;
 const EXECUTABLE_MODE = 0o777;
 const PRIVATE_MODE = 0o700;
+const ANY_ACCESS = 0o777;
 const CREATE_FILE =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -62,7 +65,8 @@ export async function restore(
   const temporary = temporaryBeside(targetPath);
   await attempt(shown, '/', () => mkdir(temporary, { mode: PRIVATE_MODE }));
   try {
-    const root = join(temporary, ROOT_NAME);
+    await using held = await attempt(shown, '/', () => hold(temporary));
+    const root = join(held.path, ROOT_NAME);
     const directories: Buffer[] = [];
     for await (const step of layout.steps(undefined, { signal })) {
       signal?.throwIfAborted();
@@ -82,6 +86,41 @@ export async function restore(
     });
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A directory that is held open, and a path that leads to it whatever stands at its name by now. */
+interface HeldDirectory extends AsyncDisposable {
+  readonly path: Buffer;
+}
+
+/** Where Linux shows what a process has open. */
+const OPEN_FILES = '/proc/self/fd';
+
+/** Holds the directory that was made at `path`. */
+async function hold(path: Buffer): Promise<HeldDirectory> {
+  const directory = await open(
+    path,
+    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+  );
+  try {
+    const made = await directory.stat();
+    if (made.uid !== process.geteuid?.() || (made.mode & ANY_ACCESS) !== PRIVATE_MODE) {
+      throw Object.assign(new Error('another directory was put in its place'), { code: 'EEXIST' });
+    }
+    const byNumber = `${OPEN_FILES}/${directory.fd}`;
+    // elsewhere than on Linux, and where /proc is not there, its name has to do
+    const isReachable = await stat(`${byNumber}/.`).then(
+      ({ dev, ino }) => dev === made.dev && ino === made.ino,
+      () => false,
+    );
+    return {
+      path: isReachable ? Buffer.from(byNumber) : path,
+      [Symbol.asyncDispose]: () => directory.close(),
+    };
+  } catch (error) {
+    await directory.close();
     throw error;
   }
 }

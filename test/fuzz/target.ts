@@ -1,5 +1,5 @@
 /** What is fuzzed, and what counts as a finding. */
-import { isNarthexError } from '../../src/errors.ts';
+import { isNarthexError, type NarthexError } from '../../src/errors.ts';
 
 /**
  * Something that takes bytes from outside. For every input it must give a correct result, or throw a
@@ -67,7 +67,7 @@ export async function judge(target: FuzzTarget, input: Uint8Array): Promise<Outc
   try {
     word = await target.run(input);
   } catch (error) {
-    if (isNarthexError(error)) word = wordOf(error.code, error.message);
+    if (isNarthexError(error)) word = wordOf(error);
     else {
       word = error instanceof Error ? error.name : String(error);
       finding = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -82,8 +82,10 @@ export async function judge(target: FuzzTarget, input: Uint8Array): Promise<Outc
   return { word, finding };
 }
 
-/** Errors of one code differ in what they say, but for the numbers and quotations in it. */
-function wordOf(code: string, message: string): string {
-  const shape = message.replace(/'.*'|".*"|[0-9]+|\/\S*/gs, '…');
-  return `${code} ${shape.slice(0, 80)}`;
+/** Errors of one code differ in what they refuse, and are then different ways to be refused. */
+function wordOf({ code, facts }: NarthexError): string {
+  const { field, limit, expected } = facts;
+  const about = [field, limit, expected].filter((fact) => typeof fact === 'string').join(' ');
+  // lists have their positions in the field
+  return `${code} ${about.replace(/[0-9]+/g, '#').slice(0, 60)}`;
 }

@@ -4,6 +4,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  rename,
   stat,
   writeFile,
 } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../src/bytes.ts';
 import { Digest } from '../../src/castore/digest.ts';
+import { Directory } from '../../src/castore/directory.ts';
 import { FileNode } from '../../src/castore/node.ts';
 import { DEFAULT_LIMITS } from '../../src/limits.ts';
 import { restore } from '../../src/render/restore.ts';
@@ -185,6 +187,106 @@ describe('restore leaves nothing behind when it fails', () => {
       restore(await putTree(services, file('x')), target, services),
     ).rejects.toMatchObject({ code: 'RESTORE_FAILED', facts: { systemCode: 'ENOENT' } });
   });
+});
+
+describe('restore stays where it is told to write', () => {
+  /** Restores a tree; `meddle` is called between its first file and the rest. */
+  async function meddledWith(
+    parent: string,
+    tree: SyntheticTree,
+    meddle: (temporary: string) => Promise<void>,
+  ): Promise<unknown> {
+    const services = memoryServices();
+    const node = await putTree(services, tree);
+    let meddled = false;
+    const blobService = {
+      async read(...args: Parameters<typeof services.blobService.read>) {
+        if (!meddled) {
+          meddled = true;
+          const [name = ''] = (await readdir(parent)).filter((one) => one.startsWith('.narthex'));
+          await meddle(join(parent, name));
+        }
+        return services.blobService.read(args[0]);
+      },
+    };
+    const restoring = restore(node, join(parent, 'target'), { ...services, blobService });
+    return await restoring.catch((error: unknown) => error);
+  }
+
+  const TREE = directory({ a: file('x'), b: directory({ passwd: file('evil') }), c: file('y') });
+
+  test.runIf(process.platform === 'linux')(
+    'when a symlink is put in the place of what it works in',
+    async () => {
+      await using parent = await temporaryDirectory('restore');
+      await using victim = await temporaryDirectory('victim');
+      await mkdir(join(victim.path, 'root'));
+      const outcome = await meddledWith(parent.path, TREE, async (temporary) => {
+        await rename(temporary, `${temporary}-away`);
+        await makeSymlink(victim.path, temporary);
+      });
+      expect(outcome).toMatchObject({ code: 'RESTORE_FAILED' });
+      expect(await readdir(victim.path, { recursive: true })).toEqual(['root']);
+    },
+  );
+
+  test('when a symlink is put at the target meanwhile', async () => {
+    await using parent = await temporaryDirectory('restore');
+    await using victim = await temporaryDirectory('victim');
+    const outcome = await meddledWith(parent.path, TREE, () =>
+      makeSymlink(victim.path, join(parent.path, 'target')),
+    );
+    expect(outcome).toMatchObject({ code: 'RESTORE_FAILED', facts: { systemCode: 'EEXIST' } });
+    expect(await readdir(victim.path)).toEqual([]);
+    expect(await readdir(parent.path)).toEqual(['target']);
+  });
+
+  test('and nobody else may look at it before it is complete', async () => {
+    await using parent = await temporaryDirectory('restore');
+    let mode = 0;
+    await meddledWith(parent.path, TREE, async (temporary) => {
+      mode = (await stat(temporary)).mode & 0o777;
+    });
+    expect(mode).toBe(0o700);
+  });
+
+  test.each(['..', '.', '', 'a/b', '/etc/passwd', 'a\0b'])(
+    'for no directory holds the name %j',
+    async (name) => {
+      const services = memoryServices();
+      const node = await putTree(services, file('x'));
+      await expect(
+        putDirectory(services.directoryService, [[utf8(name), node]]),
+      ).rejects.toMatchObject({ code: 'NODE_INVALID' });
+    },
+  );
+});
+
+test.each([
+  ['a symlink and a directory', symlink('/tmp'), directory({ x: file('x') })],
+  ['a symlink and a file', symlink('/tmp/x'), file('x')],
+  ['two directories', directory({ x: file('x') }), directory({ y: file('y') })],
+  ['a file and a file', file('x'), file('y')],
+])('two names that a file system takes for one: %s', async (_, first, second) => {
+  await using parent = await temporaryDirectory('restore');
+  const services = memoryServices();
+  const nodes = [await putTree(services, first), await putTree(services, second)];
+  const root = await putTree(services, directory({ a: first, b: second }));
+  if (root.type !== 'directory') throw new Error('it is one');
+  // what `A` and `a` are to a file system without regard to case, the same name is to every one: no
+  // Directory holds a name twice, so this one is put together past its constructor
+  const entries = nodes.map((node) => ({ name: utf8('a'), node }));
+  const folded: Directory = Object.assign(Object.create(Directory.prototype), { entries, size: 3 });
+  const directoryService = {
+    get: async (...args: Parameters<typeof services.directoryService.get>) =>
+      args[0].equals(root.digest) ? folded : services.directoryService.get(...args),
+  };
+  const restoring = restore(root, join(parent.path, 'target'), { ...services, directoryService });
+  await expect(restoring).rejects.toMatchObject({
+    code: 'RESTORE_FAILED',
+    facts: { systemCode: 'EEXIST', path: '/a' },
+  });
+  expect(await readdir(parent.path)).toEqual([]);
 });
 
 test('contents are complete', async () => {
