@@ -1,6 +1,12 @@
 /** Who is known by which header. */
-import { describe, expect, test } from 'vitest';
+import { timingSafeEqual } from 'node:crypto';
+import { describe, expect, test, vi } from 'vitest';
 import { UploadTokens } from '../src/uploadTokens.ts';
+
+vi.mock('node:crypto', async (original) => {
+  const crypto = await original<typeof import('node:crypto')>();
+  return { ...crypto, timingSafeEqual: vi.fn(crypto.timingSafeEqual) };
+});
 
 const CI = 'ci-token-0123456789';
 const PLAIN = 'plain-token-0123456789';
@@ -24,6 +30,25 @@ test.each<readonly [string, string | undefined, string | undefined]>([
   ['a comment', 'Bearer # ours', undefined],
 ])('%s', (_, header, uploader) => {
   expect(tokens.uploaderOf(header)).toBe(uploader);
+});
+
+describe('how long it takes tells nothing of the tokens', () => {
+  test.each([
+    ['the first token', `Bearer ${CI}`],
+    ['the last token', `Bearer ${PLAIN}`],
+    ['none', undefined],
+    ['one that begins like a token', `Bearer ${CI.slice(0, 10)}`],
+    ['one of a megabyte', `Bearer ${'x'.repeat(1_000_000)}`],
+  ])('%s is compared with all of them, hashes of one length in constant time', (_, header) => {
+    const compare = vi.mocked(timingSafeEqual);
+    compare.mockClear();
+    tokens.uploaderOf(header);
+    const lengths = compare.mock.calls.map(([a, b]) => [a.byteLength, b.byteLength]);
+    expect(lengths).toEqual([
+      [32, 32],
+      [32, 32],
+    ]);
+  });
 });
 
 describe('a token file', () => {
