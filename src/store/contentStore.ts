@@ -14,12 +14,13 @@ import { type RecordEncoder, rawData } from './recordEncoding.ts';
 import type { RecordReader } from './recordReader.ts';
 import {
   decodeLocation,
-  decodeNarContent,
+  decodeNar,
   decodeU48,
   encodeLocation,
-  encodeNarContent,
+  encodeNar,
   encodeU32,
   encodeU48,
+  type IndexedNar,
   type NarContent,
 } from './schema.ts';
 import { isStoredNode } from './storedNode.ts';
@@ -77,11 +78,11 @@ export class ContentStore {
   }
 
   /** What the NAR with this hash holds, or `undefined`. @throws STORE_FAILED | STORE_INVALID */
-  narOf(narHash: Uint8Array): NarContent | undefined {
+  narOf(narHash: Uint8Array): IndexedNar | undefined {
     const pending = this.#nars.get(bytesKey(narHash));
-    if (pending !== undefined) return pending.content;
+    if (pending !== undefined) return { content: pending.content, computed: true };
     const stored = this.#parts.tables.nar.getFresh(narHash);
-    return stored && decodeNarContent(stored);
+    return stored && decodeNar(stored);
   }
 
   /** Begins to write content that becomes visible together. */
@@ -176,11 +177,16 @@ interface RecordedNar {
   readonly content: NarContent;
 }
 
-/** Those whose content is stored: a pack may have been lost in between. */
+/**
+ * Those whose content is stored: a pack may have been lost in between. What was computed takes the place
+ * of what was only claimed.
+ */
 function writeNars(tables: Tables, nars: Iterable<RecordedNar>): void {
   for (const { narHash, content } of nars) {
-    if (!tables.nar.has(narHash) && isStoredNode(tables, content.node)) {
-      tables.nar.put(narHash, encodeNarContent(content));
+    const stored = tables.nar.get(narHash);
+    const isKnown = stored !== undefined && decodeNar(stored).computed;
+    if (!isKnown && isStoredNode(tables, content.node)) {
+      tables.nar.put(narHash, encodeNar({ content, computed: true }));
     }
   }
 }

@@ -7,7 +7,8 @@
  *     chunk      digest                              → location
  *     directory  digest                              → location
  *     blob       digest, of more than one chunk only → chunk list (chunkList.ts)
- *     nar        SHA-256 of a NAR                    → u64 NarSize, Entry of the root node
+ *     nar        SHA-256 of a NAR                    → u8 who says so (0 a claim, 1 we computed it),
+ *                                                      u56 NarSize, Entry of the root node
  *     variant    store path digest, closure digest   → PathInfo record (pathInfoCodec.ts)
  *     current    store path digest                   → closure digest
  *     closure    closure digest                      → store path digest
@@ -59,6 +60,9 @@ export type TableName = (typeof TABLE_NAMES)[number];
 
 const LOCATION_BYTES = 19;
 const NAR_SIZE_BYTES = 8;
+const NAR_SIZE_MASK = 2n ** 56n - 1n;
+const CLAIMED = 0;
+const COMPUTED = 1;
 const ENCODINGS = ['raw', 'zstd'] as const;
 
 function view(bytes: Uint8Array): Buffer {
@@ -128,18 +132,28 @@ export interface NarContent {
   readonly node: Node;
 }
 
+/** The same, and on whose word. */
+export interface IndexedNar {
+  readonly content: NarContent;
+  /** Whether the hash was computed here from the content. Else it is what some claim says of it. */
+  readonly computed: boolean;
+}
+
 /** The value of `nar`. */
-export function encodeNarContent({ narSize, node }: NarContent): Uint8Array {
+export function encodeNar({ content, computed }: IndexedNar): Uint8Array {
+  const { narSize, node } = content;
   const size = Buffer.allocUnsafe(NAR_SIZE_BYTES);
-  size.writeBigUInt64BE(BigInt(narSize));
+  size.writeBigUInt64BE(BigInt(narSize)); // below 2^53: the first byte is free
+  size[0] = computed ? COMPUTED : CLAIMED;
   return Buffer.concat([size, encodeEntry(EMPTY, node)]);
 }
 
 /** @throws STORE_INVALID */
-export function decodeNarContent(bytes: Uint8Array): NarContent {
+export function decodeNar(bytes: Uint8Array): IndexedNar {
   try {
-    const narSize = Number(view(bytes).readBigUInt64BE());
-    return { narSize, node: decodeEntry(bytes.subarray(NAR_SIZE_BYTES)).node };
+    const narSize = Number(view(bytes).readBigUInt64BE() & NAR_SIZE_MASK);
+    const { node } = decodeEntry(bytes.subarray(NAR_SIZE_BYTES));
+    return { content: { narSize, node }, computed: bytes[0] === COMPUTED };
   } catch (error) {
     throw new NarthexError('STORE_INVALID', 'a root node in the index is damaged', {}, error);
   }

@@ -15,7 +15,7 @@ import { PackWriter } from './packWriter.ts';
 import { putPathInfo } from './putPathInfo.ts';
 import { type RecordEncoder, zstdEncoder } from './recordEncoding.ts';
 import { RecordReader } from './recordReader.ts';
-import type { NarContent } from './schema.ts';
+import type { IndexedNar, NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
 import { StoreDirectoryService } from './storeDirectoryService.ts';
 import { StoreExtraFileService } from './storeExtraFileService.ts';
@@ -114,18 +114,25 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * The root node of the NAR with this hash, where its content is stored.
+   * The root node of the NAR with this hash, where its content is stored: as it was computed, or else as
+   * the claim of a PathInfo says. It is for giving out NARs, whose readers see for themselves.
    * @throws STORE_FAILED | STORE_INVALID
    */
   nodeByNarHash(narHash: Hash, options?: ServiceOptions): Node | undefined {
-    return this.contentByNarHash(narHash, options)?.node;
+    return this.#narOf(narHash, options)?.content.node;
   }
 
   /**
-   * The same with the NAR's size.
+   * What the NAR with this hash holds, by hashes that were computed from the content itself and told by
+   * {@link recordContent}: it may be taken for any store path of this NarHash.
    * @throws STORE_FAILED | STORE_INVALID
    */
   contentByNarHash(narHash: Hash, options?: ServiceOptions): NarContent | undefined {
+    const nar = this.#narOf(narHash, options);
+    return nar?.computed === true ? nar.content : undefined;
+  }
+
+  #narOf(narHash: Hash, options: ServiceOptions | undefined): IndexedNar | undefined {
     options?.signal?.throwIfAborted();
     if (narHash.algorithm !== 'sha256') return undefined;
     return this.#content.narOf(narHash.digest);

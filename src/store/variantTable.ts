@@ -4,7 +4,7 @@ import type { VariantIndex, VariantKey } from '../pathinfo/currentView.ts';
 import { referencedVariants } from '../pathinfo/currentView.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import { decodePathInfo, encodePathInfo } from './pathInfoCodec.ts';
-import { encodeNarContent, referrerRowKey, variantRowKey } from './schema.ts';
+import { encodeNar, referrerRowKey, variantRowKey } from './schema.ts';
 import type { Tables } from './storeIndex.ts';
 
 /** Reads anywhere; writes inside a transaction only. Everything may throw STORE_INVALID. */
@@ -63,8 +63,9 @@ export class VariantTable implements VariantIndex {
       this.#tables.referrer.put(referrerRowKey(reference.closureDigest, closureDigest), digest);
     }
     if (!this.#tables.nar.has(claim.narHash.digest)) {
-      const content = encodeNarContent({ narSize: claim.narSize, node });
-      this.#tables.nar.put(claim.narHash.digest, content);
+      const content = { narSize: claim.narSize, node };
+      // whoever puts it may lie: it is served under this hash, and used for no other path
+      this.#tables.nar.put(claim.narHash.digest, encodeNar({ content, computed: false }));
     }
   }
 }

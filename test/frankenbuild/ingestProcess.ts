@@ -18,6 +18,7 @@ const services = {
   directoryService: store.directories,
   pathInfoService: store.pathInfos,
   contentByNarHash: store.contentByNarHash.bind(store),
+  recordContent: store.recordContent.bind(store),
   async [Symbol.asyncDispose]() {},
 };
 process.stdout.write('ready\n');

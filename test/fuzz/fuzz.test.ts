@@ -8,7 +8,7 @@ import { Disagreement, type FuzzTarget, judge } from './target.ts';
 import { TARGETS } from './targets.ts';
 
 /** Inputs for each target. */
-const RUNS = 150;
+const RUNS = 100;
 const SEED = 20261128;
 
 describe.each(Object.entries(TARGETS))('%s', (name, open) => {

@@ -28,6 +28,7 @@ export interface Services extends AsyncDisposable {
   readonly directoryService: DirectoryService;
   readonly pathInfoService: PathInfoService;
   readonly contentByNarHash?: NixHTTPPathInfoServiceOptions['contentByNarHash'];
+  readonly recordContent?: NixHTTPPathInfoServiceOptions['recordContent'];
 }
 
 /** All in memory. */
@@ -49,6 +50,7 @@ export async function storeServices(): Promise<Services> {
     directoryService: store.directories,
     pathInfoService: store.pathInfos,
     contentByNarHash: (narHash) => store.contentByNarHash(narHash),
+    recordContent: (narHash, content) => store.recordContent(narHash, content),
     [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
   };
 }
@@ -69,12 +71,14 @@ export type HarnessOptions = Partial<NixHTTPPathInfoServiceOptions> & {
 /** A service over {@link Services}: no waiting between retries, the test key trusted. */
 export function serviceOver(services: Services, options: HarnessOptions): NixHTTPPathInfoService {
   const { publicKeys = [TEST_KEY.publicKey], ...others } = options;
-  const { blobService, directoryService, pathInfoService, contentByNarHash } = services;
+  const { blobService, directoryService, pathInfoService } = services;
+  const { contentByNarHash, recordContent } = services;
   return new NixHTTPPathInfoService({
     blobService,
     directoryService,
     pathInfoService,
     contentByNarHash,
+    recordContent,
     trustedKeys: publicKeys.map((key) => PublicKey.parse(key)),
     retry: { sleep: async () => {} },
     ...others,

@@ -8,7 +8,7 @@ import { fixtureCache } from '../../support/fixtureCache.ts';
 import { agree, pureTarget } from '../target.ts';
 
 const { directory } = fixtureCache;
-const LIMITS = { ...DEFAULT_LIMITS, narDepth: 20, narEntries: 400, directoryEntries: 200 };
+const LIMITS = { ...DEFAULT_LIMITS, narDepth: 70, narEntries: 400, directoryEntries: 200 };
 const WORDS = [
   '{',
   '}',
