@@ -1,14 +1,17 @@
 /** A short, seeded piece of `npm run fuzz`, and all that it ever found. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseNarInfo } from '../../src/narinfo/parse.ts';
+import { BlockCoverage } from './blockCoverage.ts';
 import { casesOf } from './cases.ts';
 import { arbitraryEdits, edited } from './edits.ts';
 import { fuzz } from './fuzzer.ts';
 import { Disagreement, type FuzzTarget, judge } from './target.ts';
+import { sampleNarInfos } from './targets/narinfo.ts';
 import { TARGETS } from './targets.ts';
 
 /** Inputs for each target. */
-const RUNS = 100;
+const RUNS = 300;
 const SEED = 20261128;
 
 describe.each(Object.entries(TARGETS))('%s', (name, open) => {
@@ -60,10 +63,23 @@ describe('the fuzzer', () => {
         if (!input.includes(0x61)) throw new TypeError('no a in it');
         return 'taken';
       }),
-      { seconds: 20, seed: 1 },
+      { seconds: 20, seed: 1, runs: 200 },
     );
     expect(findings[0]?.reason).toMatch(/^TypeError: no a in it/);
     expect(findings[0]?.input).toHaveLength(0);
+  });
+
+  test('sees which code of ours ran for the first time', () => {
+    const narinfo = Buffer.from('StorePath: x\n');
+    const [valid = narinfo] = sampleNarInfos();
+    using coverage = new BlockCoverage();
+    expect(coverage.news().size).toBe(0);
+    expect(() => parseNarInfo(narinfo)).toThrow();
+    expect(coverage.news().size).toBeGreaterThan(10);
+    expect(() => parseNarInfo(narinfo)).toThrow();
+    expect(coverage.news().size).toBe(0);
+    parseNarInfo(valid);
+    expect(coverage.news().size).toBeGreaterThan(0);
   });
 
   test('tells a wrong result, and not a refusal', async () => {

@@ -30,6 +30,8 @@ export interface FuzzReport {
 export interface FuzzOptions {
   readonly seconds: number;
   readonly seed: number;
+  /** After so many inputs it ends sooner. */
+  readonly runs?: number | undefined;
 }
 
 /** After so many findings more are of no use. */
@@ -64,7 +66,8 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
 
   for (const input of target.seeds) await run(input);
   coverage.news();
-  while (performance.now() < endMs && findings.size < MAX_FINDINGS) {
+  const { runs: mostRuns = Number.POSITIVE_INFINITY } = options;
+  while (performance.now() < endMs && runs < mostRuns && findings.size < MAX_FINDINGS) {
     const batch = Array.from({ length: BATCH }, () => changed(corpus, target, random));
     const promising = new Set<Uint8Array>();
     for (const input of batch) if (await run(input)) promising.add(input);

@@ -34,7 +34,7 @@ for (const name of names) {
   const report = await fuzz(target, { seconds, seed });
   const { runs, corpus, blocks, words, findings } = report;
   const taken = [...words].reduce(
-    (sum, [word, count]) => (/^[A-Z]+_[A-Z_]+ /.test(word) ? sum : sum + count),
+    (sum, [word, count]) => (/^[A-Z]+_[A-Z_]+( |$)/.test(word) ? sum : sum + count),
     0,
   );
   say(

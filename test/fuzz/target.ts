@@ -82,10 +82,13 @@ export async function judge(target: FuzzTarget, input: Uint8Array): Promise<Outc
   return { word, finding };
 }
 
-/** Errors of one code differ in what they refuse, and are then different ways to be refused. */
+/** A name of a field, not text of the input. */
+const FIELD = /^[A-Za-z_.[\]#]{1,60}$/;
+
+/** Errors of one code differ in what they are about, and are then different ways to be refused. */
 function wordOf({ code, facts }: NarthexError): string {
-  const { field, limit, expected } = facts;
-  const about = [field, limit, expected].filter((fact) => typeof fact === 'string').join(' ');
-  // lists have their positions in the field
-  return `${code} ${about.replace(/[0-9]+/g, '#').slice(0, 60)}`;
+  const about = [facts['field'], facts['limit']]
+    .filter((fact) => typeof fact === 'string')
+    .map((fact) => fact.replace(/[0-9]+/g, '#')); // lists have their positions in it
+  return [code, ...about.filter((fact) => FIELD.test(fact))].join(' ');
 }
