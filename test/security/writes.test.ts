@@ -12,6 +12,7 @@ import { VariantService } from '../../src/grpc/gen/narthex/store/v1/rpc_variant_
 import { BlobService } from '../../src/grpc/gen/snix/castore/v1/rpc_blobstore_pb.ts';
 import { DirectoryService } from '../../src/grpc/gen/snix/castore/v1/rpc_directory_pb.ts';
 import { PathInfoService } from '../../src/grpc/gen/snix/store/v1/rpc_pathinfo_pb.ts';
+import { MAX_MESSAGE_BYTES } from '../../src/grpc/limits.ts';
 import { pathInfoToProto } from '../../src/grpc/store/pathInfoConversion.ts';
 import { variantToProto } from '../../src/grpc/store/variantConversion.ts';
 import { DEFAULT_LIMITS } from '../../src/limits.ts';
@@ -102,6 +103,18 @@ describe('an upload of too much', () => {
     });
     expect(response.statusCode).toBe(413);
     expect(await response.body.text()).toMatch(/LIMIT_EXCEEDED/);
+  });
+
+  test('a gRPC message is refused', async () => {
+    await using serving = await served(TOKEN);
+    const { url } = serving.server;
+    using channel = openChannel(url, { token: TOKEN, maxMessageBytes: 2 * MAX_MESSAGE_BYTES });
+    async function* pieces() {
+      yield { data: new Uint8Array(MAX_MESSAGE_BYTES + 1) };
+    }
+    const putting = createClient(BlobService, channel.transport).put(pieces());
+    await expect(putting).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    expect((await serving.store.stats()).chunks).toBe(0);
   });
 
   test('a NAR that is zeros without end is refused when it shows', async () => {
