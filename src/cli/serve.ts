@@ -7,7 +7,13 @@ import { Operation } from '../composition/operation.ts';
 import { serveStore } from '../composition/serveStore.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import { OPERATION_HELP, OPERATION_OPTIONS, openLog } from './operationOptions.ts';
-import { noArguments, STORE_HELP, STORE_OPTION } from './options.ts';
+import {
+  NAR_ORIGIN_HELP,
+  NAR_ORIGIN_OPTION,
+  noArguments,
+  STORE_HELP,
+  STORE_OPTION,
+} from './options.ts';
 import { DEFAULT_LISTEN, serveSettings } from './serveSettings.ts';
 import { openDirectoryForReading } from './stored.ts';
 
@@ -28,6 +34,7 @@ export const serve: Command = {
     '                from where to bring in what is asked for and not here: a binary cache (URL,',
     '                directory, zip file), nix+URL?trusted_public_keys[0]=KEY to trust another key for it',
     '                alone, or grpc+http://HOST:PORT for another narthex or snix',
+    ...NAR_ORIGIN_HELP,
     '  --wait-for-closure',
     '                with --upstream: tell nothing of a path before its whole closure is here',
     '  --negative-ttl SECONDS',
@@ -60,6 +67,7 @@ export const serve: Command = {
     compression: { type: 'string' },
     priority: { type: 'string' },
     upstream: { type: 'string', multiple: true },
+    ...NAR_ORIGIN_OPTION,
     'wait-for-closure': { type: 'boolean' },
     'negative-ttl': { type: 'string' },
     'trusted-public-keys': { type: 'string' },

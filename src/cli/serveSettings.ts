@@ -4,6 +4,7 @@ import type { ListenAddress } from '../composition/config/listenAddress.ts';
 import type { OperationConfig } from '../composition/config/operationConfig.ts';
 import { readStoreAddress, readUpstreamAddress } from '../composition/config/readConfig.ts';
 import type { HoldingsConfig, ServeConfig } from '../composition/config/serveConfig.ts';
+import type { UpstreamConfig } from '../composition/config/serviceConfig.ts';
 import type { FarSettings } from '../composition/farServices.ts';
 import type { ServeSettings } from '../composition/serveStore.ts';
 import { NarthexError } from '../errors.ts';
@@ -15,7 +16,7 @@ import type { CommandContext, OptionValues } from './command.ts';
 import { COMMAND_LINE_FILES, readConfigFile } from './configFile.ts';
 import { listenAddressOf } from './listenOption.ts';
 import { operationOf } from './operationOptions.ts';
-import { count, oneOf, storeOf, text, texts } from './options.ts';
+import { count, NAR_ORIGIN, oneOf, storeOf, text, texts } from './options.ts';
 import { passedSocket } from './socketActivation.ts';
 
 /** Where it listens when nobody says. */
@@ -48,6 +49,7 @@ export async function serveSettings(
     const trusted = { trustedKeys };
     upstreams.push(await readUpstreamAddress(address, '--upstream', COMMAND_LINE_FILES, trusted));
   }
+  const narOrigins = texts(values, NAR_ORIGIN);
   const narUrls = oneOf(values, 'nar-urls', ['narhash', 'infused']);
   const namedUrls = narUrls === 'infused' ? 'infused' : narUrls && 'narHash';
   const tokens = (await tokensOf(values)) ?? config.uploadTokens?.value;
@@ -63,7 +65,7 @@ export async function serveSettings(
     drainTimeoutMs: drainTimeout === undefined ? undefined : drainTimeout * MILLISECONDS,
     operation,
     holdings: holdingsOf(values, context, config),
-    upstreams,
+    upstreams: upstreams.map((one) => withNarOrigins(one, narOrigins)),
     waitForClosure: values['wait-for-closure'] === true || config.waitForClosure,
     negativeTtlMs: negativeTtl === undefined ? undefined : negativeTtl * MILLISECONDS,
     compression: oneOf(values, 'compression', ['none', 'zstd']) ?? config.compression ?? 'none',
@@ -88,6 +90,12 @@ function listenPlaceOf(
   if (address !== undefined) return address;
   const fd = passedSocket(environment, process.pid);
   return fd === undefined ? (listen ?? DEFAULT_LISTEN) : { fd };
+}
+
+/** With further origins of NARs, if it is a binary cache. */
+function withNarOrigins(upstream: UpstreamConfig, narOrigins: readonly string[]): UpstreamConfig {
+  if (upstream.type !== 'nix') return upstream;
+  return { ...upstream, narOrigins: [...upstream.narOrigins, ...narOrigins] };
 }
 
 /** The store of the command line, else what the file says, else the default one. */

@@ -87,8 +87,8 @@ function sumOf(all: readonly PullThroughFigures[]): PullThroughFigures {
 
 /** Binary caches about which the same is believed are one service, which goes by their priorities. */
 function mergeAlike(sources: readonly NixSource[]): NixSource[] {
-  const keyOf = ({ trustedKeys, checkSignatures, netrc }: NixSource) =>
-    JSON.stringify([trustedKeys.map(String).sort(), checkSignatures, netrc?.path]);
+  const keyOf = ({ trustedKeys, checkSignatures, netrc, narOrigins }: NixSource) =>
+    JSON.stringify([trustedKeys.map(String).sort(), checkSignatures, netrc?.path, narOrigins]);
   return [...Map.groupBy(sources, keyOf).values()].flatMap(([first, ...others]) =>
     first === undefined
       ? []
@@ -130,7 +130,7 @@ interface OpenCaches extends AsyncDisposable {
 
 async function openCaches(
   store: Holdings,
-  { baseUrls, trustedKeys, checkSignatures, netrc }: NixSource,
+  { baseUrls, trustedKeys, checkSignatures, netrc, narOrigins }: NixSource,
   { waitForClosure, negativeTtlMs, onFailure, onPath }: FarSettings,
 ): Promise<OpenCaches> {
   await using opened = new AsyncDisposableStack();
@@ -145,7 +145,7 @@ async function openCaches(
     castores.set(url, castore);
     return castore;
   };
-  const access = { netrc: netrc?.value };
+  const access = { netrc: netrc?.value, narOrigins };
   const far = opened.use(
     new NixHTTPPathInfoService({
       ...access,

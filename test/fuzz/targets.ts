@@ -2,6 +2,7 @@
 import { COMPRESSIONS } from '../../src/compression/compression.ts';
 import type { FuzzTarget } from './target.ts';
 import { directoryTarget, entryTarget } from './targets/castore.ts';
+import { addressTarget, configTarget } from './targets/config.ts';
 import { decoderTarget } from './targets/decoder.ts';
 import { listingTarget } from './targets/listing.ts';
 import { narTarget } from './targets/nar.ts';
@@ -25,6 +26,8 @@ export const TARGETS: Readonly<Record<string, () => FuzzTarget | Promise<FuzzTar
   ...protoTargets,
   ...recordTargets,
   ...Object.fromEntries(COMPRESSIONS.map((one) => [`decoder-${one}`, () => decoderTarget(one)])),
+  config: configTarget,
+  'config-address': addressTarget,
   zip: zipTarget,
   routes: routesTarget,
   socket: socketTarget,

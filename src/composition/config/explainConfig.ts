@@ -117,10 +117,12 @@ function sourceText({
   trustedKeys,
   checkSignatures,
   netrc,
+  narOrigins,
 }: Extract<UpstreamConfig, { type: 'nix' }>): string {
   const trust = checkSignatures ? `signed by ${keyNames(trustedKeys)}` : 'unsigned ones too';
   const passwords = netrc === undefined ? '' : `, passwords from ${netrc.path}`;
-  return `nix, ${baseUrls.map(withoutPassword).join(' ')}, ${trust}${passwords}`;
+  const elsewhere = narOrigins.length === 0 ? '' : `, NARs also at ${narOrigins.join(' ')}`;
+  return `nix, ${baseUrls.map(withoutPassword).join(' ')}, ${trust}${passwords}${elsewhere}`;
 }
 
 /** What a service is by itself, without what it refers to. */

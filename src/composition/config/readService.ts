@@ -1,6 +1,7 @@
 /** From a table to the service that it describes: the keys of each type. */
 import type { FrankenbuildPolicy } from '../../ingest/frankenbuild.ts';
 import { type PublicKey, SecretKey } from '../../signature.ts';
+import { isOrigin } from '../../upstream/http/narOrigins.ts';
 import type { Fields } from './fields.ts';
 import {
   type CacheConfig,
@@ -174,7 +175,16 @@ async function nixSource(fields: Fields, trusted: Trusted): Promise<NixSource> {
     trustedKeys: fields.publicKeys('trusted_public_keys') ?? trusted.trustedKeys,
     checkSignatures,
     netrc: await fields.file('netrc_file', (text) => text),
+    narOrigins: narOrigins(fields),
   };
+}
+
+function narOrigins(fields: Fields): string[] {
+  const origins = fields.texts('nar_origins') ?? [];
+  for (const origin of origins) {
+    if (!isOrigin(origin)) fields.fault('nar_origins', `'${origin}' is no origin, nor 'any'`);
+  }
+  return origins;
 }
 
 async function nix(fields: Fields, trusted: Trusted): Promise<NixConfig> {

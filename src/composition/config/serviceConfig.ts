@@ -94,6 +94,8 @@ export interface NixSource {
   readonly trustedKeys: readonly PublicKey[];
   readonly checkSignatures: boolean;
   readonly netrc: FromFile<string> | undefined;
+  /** Origins besides a cache's own at which its NARs may be, or `any`. */
+  readonly narOrigins: readonly string[];
 }
 
 /** Binary caches, with what they bring in. */

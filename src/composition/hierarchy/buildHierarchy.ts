@@ -146,10 +146,18 @@ class PathInfoParts {
   }
 
   async #makeNix(config: NixConfig): Promise<PathInfoService> {
-    const { baseUrls, netrc, trustedKeys, checkSignatures, frankenbuild, allowUnknown } = config;
+    const {
+      baseUrls,
+      netrc,
+      narOrigins,
+      trustedKeys,
+      checkSignatures,
+      frankenbuild,
+      allowUnknown,
+    } = config;
     const { parts, castore, opened } = this.#workshop;
     const { blobService, directoryService, pathInfoService } = config;
-    const access = { netrc: netrc?.value };
+    const access = { netrc: netrc?.value, narOrigins };
     const { contentByNarHash, recordContent } = await castore.nars(blobService.name);
     const target = await castore.castore(blobService.name, directoryService.name);
     const baseUrl = await openUpstreams(baseUrls, access);

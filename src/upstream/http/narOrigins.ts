@@ -32,21 +32,24 @@ export class NarOrigins {
   }
 }
 
+/** Whether {@link parseOrigin} takes it. */
+export function isOrigin(text: string): boolean {
+  if (text === ANY_ORIGIN) return true;
+  const url = URL.parse(text);
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
+  return url !== null && isWeb && url.href === `${url.origin}/`;
+}
+
 /**
  * Reads an origin: scheme, host and port, and nothing after them but a slash.
  * @throws UPSTREAM_URL_INVALID
  */
 export function parseOrigin(text: string): string {
-  if (text === ANY_ORIGIN) return text;
-  const url = URL.parse(text);
-  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if (url === null || !isWeb || url.href !== `${url.origin}/`) {
-    const shown = excerpt(text.replace(/\/\/[^/]*@/, '//'));
-    throw new NarthexError(
-      'UPSTREAM_URL_INVALID',
-      `'${shown}' is not an origin such as https://nars.example, nor '${ANY_ORIGIN}'`,
-      { url: shown },
-    );
-  }
-  return url.origin;
+  if (isOrigin(text)) return text === ANY_ORIGIN ? text : new URL(text).origin;
+  const shown = excerpt(text.replace(/\/\/[^/]*@/, '//'));
+  throw new NarthexError(
+    'UPSTREAM_URL_INVALID',
+    `'${shown}' is not an origin such as https://nars.example, nor '${ANY_ORIGIN}'`,
+    { url: shown },
+  );
 }

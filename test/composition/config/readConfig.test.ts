@@ -122,6 +122,7 @@ describe('a hierarchy', () => {
       trusted_public_keys = "${TEST_KEY.publicKey}"
       frankenbuild = "reject"
       netrc_file = "netrc"
+      nar_origins = ["https://nars.example"]
     `);
     if (holdings?.type !== 'hierarchy') throw new Error('it is a hierarchy');
     const { hierarchy } = holdings;
@@ -138,6 +139,7 @@ describe('a hierarchy', () => {
     expect(hierarchy.pathinfoservices.get('upstream')?.config).toMatchObject({
       baseUrls: ['https://cache.example', 'https://other.example'],
       frankenbuild: 'reject',
+      narOrigins: ['https://nars.example'],
       blobService: { name: 'root' },
     });
     expect(hierarchy.pathinfoservices.get('lmdb:store')?.config).toMatchObject({
@@ -154,6 +156,11 @@ describe('a hierarchy', () => {
 const at = (place: string) => `narthex.toml:${place}`;
 
 test.each<[string, string, string[]]>([
+  [
+    'an origin that is none',
+    `${ROOTS}type = "nix"\nbase_url = "https://h"\nnar_origins = ["https://h/folder"]`,
+    [at("9:1: pathinfoservices.root.nar_origins: 'https://h/folder' is no origin, nor 'any'")],
+  ],
   ['no TOML', 'listen = ', [at('1:10: ')]],
   ['an unknown key', 'liste = "a:1"', [at('1:1: liste: not known here; known are ')]],
   [
