@@ -102,7 +102,7 @@ function editedOnce(bytes: Uint8Array, edit: Edit, { words, others }: EditMateri
       return replaced(aligned, Math.min(bytes.length, aligned + 8), number);
     }
     case 'digits':
-      return digitsReplaced(bytes, at, value);
+      return digitsReplaced(bytes, edit.at, value);
     case 'word':
       return replaced(at, at, word);
     case 'overwrite':
@@ -126,14 +126,15 @@ function editedOnce(bytes: Uint8Array, edit: Edit, { words, others }: EditMateri
   }
 }
 
-/** Puts another number in place of the first one from `at` on. */
-function digitsReplaced(bytes: Uint8Array, at: number, value: number): Uint8Array {
+/** Puts another number in place of one of those that stand by themselves. */
+function digitsReplaced(bytes: Uint8Array, fraction: number, value: number): Uint8Array {
   const text = Buffer.from(bytes).toString('latin1');
-  const found = /[0-9]+/.exec(text.slice(at));
-  if (found === null) return bytes;
-  const start = at + found.index;
+  const numbers = [...text.matchAll(/(?<![0-9a-z])[0-9]+(?![0-9a-z])/g)];
+  const found = numbers[Math.floor(fraction * numbers.length)];
+  if (found === undefined) return bytes;
   const number = value & 1 ? String(pick(NUMBERS, value >>> 1)) : String(value);
-  return Buffer.from(text.slice(0, start) + number + text.slice(start + found[0].length), 'latin1');
+  const end = found.index + found[0].length;
+  return Buffer.from(text.slice(0, found.index) + number + text.slice(end), 'latin1');
 }
 
 const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

@@ -101,11 +101,18 @@ async function findRunners(
   }
 }
 
-/** The last ones that were kept are the most promising. */
+/** How often a seed is changed and not what was made of it: it is still the one that is whole. */
+const SEED_SHARE = 0.3;
+
+/** Of what was kept the last ones are the most promising. */
 function changed(corpus: readonly Uint8Array[], target: FuzzTarget, random: () => number) {
-  const fromEnd = Math.floor(random() ** 2 * corpus.length);
-  const input = corpus[corpus.length - 1 - fromEnd] ?? new Uint8Array(0);
-  return edited(input, drawnEdits(random), { words: target.words, others: corpus });
+  const { seeds, words } = target;
+  const isSeed = random() < SEED_SHARE;
+  const at = isSeed
+    ? Math.floor(random() * seeds.length)
+    : corpus.length - 1 - Math.floor(random() ** 2 * corpus.length);
+  const input = corpus[at] ?? new Uint8Array(0);
+  return edited(input, drawnEdits(random), { words, others: corpus });
 }
 
 /** Where it was thrown, or what it cost: two of a kind are one finding. */

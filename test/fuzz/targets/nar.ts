@@ -5,7 +5,7 @@ import { type NarHandler, NarParser } from '../../../src/nar/parser.ts';
 import { encodeStrings } from '../../../src/nar/wire.ts';
 import { NarWriter } from '../../../src/nar/writer.ts';
 import { traceNar } from '../../nar/trace.ts';
-import { agree, pureTarget } from '../target.ts';
+import { agree, Disagreement, pureTarget } from '../target.ts';
 
 const FILE = ['(', 'type', 'regular', 'contents', 'some contents', ')'];
 const PROGRAM = ['(', 'type', 'regular', 'executable', '', 'contents', '', ')'];
@@ -68,19 +68,46 @@ const LIMITS = {
   directoryEntries: 10,
 };
 
-/** Writes what it is told. */
+/** What a name must be, said once more and apart from the parser. */
+function checkName(name: Buffer, open: (Buffer | undefined)[]): void {
+  if (open.length === 0) return; // the root
+  const previous = open.at(-1);
+  const text = name.toString('latin1');
+  const isName = /^[^/\0]{1,255}$/s.test(text) && text !== '.' && text !== '..';
+  if (!isName) throw new Disagreement(`takes the name ${JSON.stringify(text)}`);
+  if (previous !== undefined && Buffer.compare(previous, name) >= 0) {
+    throw new Disagreement(`takes ${JSON.stringify(text)} after what is not before it`);
+  }
+  open[open.length - 1] = name;
+}
+
+/** Writes what it is told, and checks it. */
 function rewriter(): { handler: NarHandler; bytes: () => Uint8Array } {
   const writer = new NarWriter();
   const parts: Uint8Array[] = [];
+  /** The last name in each open directory. */
+  const open: (Buffer | undefined)[] = [];
   return {
     handler: {
-      startDirectory: (name) => parts.push(writer.startDirectory(name)),
-      endDirectory: () => parts.push(writer.endDirectory()),
-      startFile: (name, sizeBytes, executable) =>
-        parts.push(writer.startFile(name, sizeBytes, executable)),
+      startDirectory(name) {
+        checkName(Buffer.from(name), open);
+        open.push(undefined);
+        parts.push(writer.startDirectory(name));
+      },
+      endDirectory() {
+        open.pop();
+        parts.push(writer.endDirectory());
+      },
+      startFile(name, sizeBytes, executable) {
+        checkName(Buffer.from(name), open);
+        parts.push(writer.startFile(name, sizeBytes, executable));
+      },
       fileData: (bytes) => parts.push(bytes.slice()),
       endFile: () => parts.push(writer.endFile()),
-      symlink: (name, target) => parts.push(writer.symlink(name, target)),
+      symlink(name, target) {
+        checkName(Buffer.from(name), open);
+        parts.push(writer.symlink(name, target));
+      },
     },
     bytes() {
       writer.end();
