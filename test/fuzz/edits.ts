@@ -61,6 +61,8 @@ const BYTES = [0, 1, 9, 10, 13, 32, 37, 47, 58, 64, 127, 128, 192, 254, 255];
 
 /** The longest that an input gets. */
 const MAX_INPUT_BYTES = 256 * 1024;
+/** The bit of an edit's value that lets it keep to words of eight bytes. */
+const ALIGNED = 0x80;
 /** Pieces are mostly short. */
 const MAX_PIECE_BYTES = 64;
 
@@ -79,9 +81,14 @@ const pick = <T>(list: readonly T[], value: number): T | undefined => list[value
 
 function editedOnce(bytes: Uint8Array, edit: Edit, { words, others }: EditMaterial): Uint8Array {
   const { kind, value } = edit;
-  const at = Math.floor(edit.at * (bytes.length + 1));
-  const length = 1 + (value % MAX_PIECE_BYTES);
-  const word = pick(words, value) ?? new Uint8Array(1);
+  // many formats are made of words of eight bytes
+  const wordBytes = value & ALIGNED ? 8 : 1;
+  const whole = (count: number) => Math.ceil(count / wordBytes) * wordBytes;
+  const place = (fraction: number, end: number) =>
+    Math.floor((fraction * (end + 1)) / wordBytes) * wordBytes;
+  const at = place(edit.at, bytes.length);
+  const length = whole(1 + ((value >>> 8) % MAX_PIECE_BYTES));
+  const word = pick(words, value >>> 8) ?? new Uint8Array(1);
   const replaced = (start: number, end: number, by: Uint8Array) =>
     Buffer.concat([bytes.subarray(0, start), by, bytes.subarray(end)]);
   switch (kind) {
@@ -98,8 +105,7 @@ function editedOnce(bytes: Uint8Array, edit: Edit, { words, others }: EditMateri
       number.writeBigUInt64LE(
         value & 1 ? (pick(NUMBERS, value >>> 1) ?? 0n) : BigInt(value >>> 20),
       );
-      const aligned = value & 2 ? at & ~7 : at;
-      return replaced(aligned, Math.min(bytes.length, aligned + 8), number);
+      return replaced(at, Math.min(bytes.length, at + 8), number);
     }
     case 'digits':
       return digitsReplaced(bytes, edit.at, value);
@@ -114,12 +120,12 @@ function editedOnce(bytes: Uint8Array, edit: Edit, { words, others }: EditMateri
     case 'move': {
       const piece = bytes.slice(at, at + length);
       const rest = replaced(at, at + length, new Uint8Array(0));
-      const to = Math.floor(edit.to * (rest.length + 1));
+      const to = place(edit.to, rest.length);
       return Buffer.concat([rest.subarray(0, to), piece, rest.subarray(to)]);
     }
     case 'splice': {
       const other = pick(others, value) ?? bytes;
-      return replaced(at, bytes.length, other.subarray(Math.floor(edit.to * other.length)));
+      return replaced(at, bytes.length, other.subarray(place(edit.to, other.length)));
     }
     case 'truncate':
       return bytes.subarray(0, at);

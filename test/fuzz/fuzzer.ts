@@ -126,7 +126,7 @@ async function shrunk(target: FuzzTarget, found: Finding): Promise<Finding> {
   const kind = kindOf(found.reason);
   let smallest = found;
   let left = MAX_SHRINK_RUNS;
-  for (let piece = smallest.input.length >> 1; piece > 0; piece >>= 1) {
+  for (let piece = (found.input.length + 1) >> 1; piece > 0; piece >>= 1) {
     for (let at = 0; at < smallest.input.length && left > 0; left--) {
       const { input } = smallest;
       const smaller = Buffer.concat([input.subarray(0, at), input.subarray(at + piece)]);
