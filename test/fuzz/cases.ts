@@ -1,4 +1,7 @@
-/** Inputs that were findings once: `cases/<target>/<name>`. They stay findings nevermore. */
+/**
+ * Inputs that were findings once, also of faults that were put in to see whether they are found:
+ * `cases/<target>/<name>`. They stay findings nevermore.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
