@@ -9,17 +9,11 @@
  */
 
 import { utf8 } from '../../../src/bytes.ts';
-import { BinaryCacheRoutes } from '../../../src/cacheRoutes/binaryCacheRoutes.ts';
 import type { CacheResponse, HttpRoutes } from '../../../src/cacheRoutes/http.ts';
-import {
-  PINNED_CLOSURE_PREFIX,
-  PinnedClosureRoutes,
-  pinnedClosurePath,
-} from '../../../src/cacheRoutes/pinnedClosureRoutes.ts';
-import { routesByPrefix } from '../../../src/cacheRoutes/routesByPrefix.ts';
-import { UploadRoutes } from '../../../src/cacheRoutes/uploadRoutes.ts';
+import { pinnedClosurePath } from '../../../src/cacheRoutes/pinnedClosureRoutes.ts';
 import { infusedNarUrl } from '../../../src/castore/infusedNarUrl.ts';
-import { UploadIntake } from '../../../src/ingest/uploadIntake.ts';
+import { storeRoutes } from '../../../src/composition/serveStore.ts';
+import { MemoryExtraFileService } from '../../../src/extraFiles/memoryExtraFileService.ts';
 import { DEFAULT_LIMITS } from '../../../src/limits.ts';
 import { TrustPolicy } from '../../../src/pathinfo/trustPolicy.ts';
 import { StorePath } from '../../../src/storePath.ts';
@@ -80,23 +74,18 @@ const LIMITS = {
 async function routesOverFixture(): Promise<{ routes: HttpRoutes; seeds: Uint8Array[] }> {
   const files = await readCacheFiles(fixtureCache.directory);
   const cache = await memoryCache(files);
-  const current = new BinaryCacheRoutes({ ...cache, limits: LIMITS });
-  const { pathInfoService } = cache;
-  const pinned = new PinnedClosureRoutes({ pathInfoService, files: current.files, limits: LIMITS });
-  const reading = routesByPrefix([[PINNED_CLOSURE_PREFIX, pinned]], current);
+  const { blobService, directoryService, pathInfoService } = cache;
+  const holdings = {
+    blobs: blobService,
+    directories: directoryService,
+    pathInfos: pathInfoService,
+    extraFiles: new MemoryExtraFileService(blobService),
+    contentByNarHash: () => undefined,
+    recordContent: () => {},
+  };
   const tokens = UploadTokens.parse(TOKEN);
-  const routes = new UploadRoutes({
-    taker: new UploadIntake({
-      ...cache,
-      contentByNarHash: () => undefined,
-      recordContent: () => {},
-      trust: new TrustPolicy([], { checkSignatures: false }),
-      limits: LIMITS,
-    }),
-    authorize: (header) => tokens.uploaderOf(header),
-    others: reading,
-    limits: LIMITS,
-  });
+  const trust = new TrustPolicy([], { checkSignatures: false });
+  const routes = storeRoutes(holdings, { uploads: { tokens, trust }, limits: LIMITS });
   const path = fixtureCache.path('text');
   const pathInfo = await pathInfoService.get(StorePath.parse(path.storePath).digest);
   if (pathInfo === undefined) throw new Error('the fixture has a text');
@@ -115,6 +104,10 @@ async function routesOverFixture(): Promise<{ routes: HttpRoutes; seeds: Uint8Ar
     `GET ${pinnedClosurePath(pathInfo.closureDigest)}/nix-cache-info\n\n`,
     `GET ${pinnedClosurePath(pathInfo.closureDigest)}/${hashPart}.narinfo\n\n`,
     `PUT /${hashPart}.narinfo\n${auth}\n${narinfo}`,
+    `PUT /${hashPart}.ls\n${auth}\n{"version":1,"root":{"type":"directory","entries":{}}}`,
+    `PUT /log/${hashPart}-text.drv\n${auth}\nbuilt`,
+    `GET /log/${hashPart}-text.drv\nrange: bytes=1-\n\n`,
+    `PUT /debuginfo/0123456789abcdef0123456789abcdef01234567.debug\n${auth}\n{"archive":"../${nar}","member":"a"}`,
   ].map(utf8);
   const upload = Buffer.concat([utf8(`PUT /nar/x.nar\n${auth}\n`), await narOf(files, narinfo)]);
   return { routes, seeds: [...requests, upload] };
