@@ -77,6 +77,7 @@ async function runCommand(args: readonly string[], context: CommandContext): Pro
   }
   if (name === '--version' || name === '-V') {
     stdout.write(`narthex ${version()} (node ${process.versions.node})\n`);
+    if (rest.includes('--verbose')) stdout.write(await decodersText());
     return ExitCode.Done;
   }
   const command = await findCommand(name);
@@ -143,6 +144,14 @@ async function overview(): Promise<string> {
 
 function commandHelp({ name, usage, summary, help }: Command): string {
   return `usage: narthex ${name} ${usage}\n\n${summary}\n\n${help}\n`;
+}
+
+/** What decompresses what: of several libraries the fastest that loads here. */
+async function decodersText(): Promise<string> {
+  // loaded only where it is asked for
+  const { decoderNames } = await import('../compression/compression.ts');
+  const lines = Object.entries(decoderNames()).map(([name, by]) => `  ${name.padEnd(5)} ${by}\n`);
+  return `decoders:\n${lines.join('')}`;
 }
 
 function version(): string {

@@ -9,9 +9,10 @@ import {
 } from 'node:zlib';
 import { lzma, xz } from '@napi-rs/lzma';
 import { concatBytes, utf8 } from '../../src/bytes.ts';
-import type { Compression } from '../../src/compression/compression.ts';
+import type { Compression, DecoderTable } from '../../src/compression/compression.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { lz4Frame, u64 } from './lz4Encoder.ts';
+import { XZ_TABLES } from './xzTables.ts';
 
 /** 704 bytes that compress somewhat: `seq 0 119 | awk '{print $1*$1*7919%100003}'`. */
 export const TEXT: Uint8Array = utf8(
@@ -26,6 +27,9 @@ export const LONG_BYTES: number = 6 * 1024 * 1024;
 
 export interface Codec {
   readonly compression: Compression;
+  /** For names of tests: by what it is decoded, where there is a choice. */
+  readonly by: string;
+  readonly decoders?: DecoderTable;
   /** {@link TEXT}, as one stream. */
   readonly text: Uint8Array;
   /** Nothing, as one stream. */
@@ -95,18 +99,22 @@ export function lzipMember(content: Uint8Array, dictionaryCode = 23): Uint8Array
   return concatBytes([head, stream, crc, u64(BigInt(content.length)), u64(memberBytes)]);
 }
 
-export const CODECS: readonly Codec[] = [
-  {
-    compression: 'xz',
-    text: xz.compressSync(TEXT),
-    empty: xz.compressSync(NOTHING),
-    zeros: once(() => xz.compressSync(ZEROS)),
-    long: once(() => repeated(xz.compressSync(TEXT))),
-    concatenates: true,
-    checked: true,
-    strayByte: 'COMPRESSION_TRAILING',
-    magic: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00),
-  },
+const codecs: readonly (Omit<Codec, 'by'> & Partial<Codec>)[] = [
+  ...XZ_TABLES.map(
+    ([by, decoders]): Codec => ({
+      by: ` by ${by}`,
+      decoders,
+      compression: 'xz',
+      text: xz.compressSync(TEXT),
+      empty: xz.compressSync(NOTHING),
+      zeros: once(() => xz.compressSync(ZEROS)),
+      long: once(() => repeated(xz.compressSync(TEXT))),
+      concatenates: true,
+      checked: true,
+      strayByte: 'COMPRESSION_TRAILING',
+      magic: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00),
+    }),
+  ),
   {
     compression: 'zstd',
     text: zstdCompressSync(TEXT, CHECKSUM),
@@ -185,3 +193,5 @@ export const CODECS: readonly Codec[] = [
     magic: utf8('LZIP'),
   },
 ];
+
+export const CODECS: readonly Codec[] = codecs.map((codec) => ({ by: '', ...codec }));

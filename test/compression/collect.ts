@@ -1,5 +1,9 @@
 /** Decoding whole files in tests. */
-import { type Compression, decompress } from '../../src/compression/compression.ts';
+import {
+  type Compression,
+  type DecoderTable,
+  decompress,
+} from '../../src/compression/compression.ts';
 import { NarthexError } from '../../src/errors.ts';
 import type { Limits } from '../../src/limits.ts';
 
@@ -14,15 +18,24 @@ export async function* pieces(
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
+/** How a file is decoded. */
+export interface DecodeOptions {
+  readonly pieceBytes?: number;
+  readonly limits?: Limits;
+  /** In place of the usual ones. */
+  readonly decoders?: DecoderTable | undefined;
+}
+
 /** What `file` decodes to. */
 export async function decode(
   compression: Compression,
   file: Uint8Array,
-  options: { pieceBytes?: number; limits?: Limits } = {},
+  options: DecodeOptions = {},
 ): Promise<Buffer> {
   const decoded = decompress(compression, pieces(file, options.pieceBytes), {
     maxOutputBytes: ENOUGH_BYTES,
     limits: options.limits,
+    decoders: options.decoders,
   });
   return Buffer.concat(await Array.fromAsync(decoded));
 }
@@ -31,7 +44,7 @@ export async function decode(
 export async function failure(
   compression: Compression,
   file: Uint8Array,
-  options: { pieceBytes?: number; limits?: Limits } = {},
+  options: DecodeOptions = {},
 ): Promise<NarthexError> {
   try {
     await decode(compression, file, options);

@@ -9,6 +9,7 @@ import {
 import { DECODERS } from '../../src/compression/decoders.ts';
 import { thrownBy } from '../support/errors.ts';
 import { pieces } from './collect.ts';
+import { HAS_LIBLZMA } from './xzTables.ts';
 
 describe('parseCompression', () => {
   it.each(COMPRESSIONS)('knows %s', (name) => {
@@ -30,7 +31,7 @@ describe('decoders', () => {
   it('have names', () => {
     expect(decoderNames()).toEqual({
       none: 'identity',
-      xz: '@napi-rs/lzma',
+      xz: HAS_LIBLZMA ? 'node-liblzma' : '@napi-rs/lzma',
       zstd: 'node:zlib',
       gzip: 'node:zlib',
       bzip2: 'narthex',

@@ -3,7 +3,11 @@ import { getEventListeners } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Compression, decompress } from '../../src/compression/compression.ts';
+import {
+  type Compression,
+  type DecompressOptions,
+  decompress as decompressBy,
+} from '../../src/compression/compression.ts';
 import { CODECS, type Codec, LONG_BYTES, TEXT, ZEROS_BYTES } from './codecs.ts';
 import { TrackedSource } from './trackedSource.ts';
 
@@ -40,16 +44,20 @@ function stalled(bytes: Uint8Array): TrackedSource {
   return new TrackedSource({ pieces: cut(bytes), silent: true });
 }
 
-async function drain(
-  compression: Compression,
-  source: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
-): Promise<void> {
-  for await (const _ of decompress(compression, source, { ...ENOUGH, signal }));
-}
-
-describe.each(CODECS)('$compression', (codec) => {
+describe.each(CODECS)('$compression$by', (codec) => {
   const { compression, text } = codec;
+  const decompress = (
+    name: Compression,
+    source: AsyncIterable<Uint8Array>,
+    options: DecompressOptions,
+  ) => decompressBy(name, source, { ...options, decoders: codec.decoders });
+  const drain = async (
+    name: Compression,
+    source: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ) => {
+    for await (const _ of decompress(name, source, { ...ENOUGH, signal }));
+  };
 
   it.each([0, MIB, 40 * MIB])('stops a bomb at %i bytes, with little memory', async (limit) => {
     const source = new TrackedSource({ pieces: bomb(codec) });
@@ -186,14 +194,14 @@ describe('none', () => {
 
   it('is held to the limit', async () => {
     const source = new TrackedSource({ pieces: pieces() });
-    const decoded = decompress('none', source, { maxOutputBytes: 2500 });
+    const decoded = decompressBy('none', source, { maxOutputBytes: 2500 });
     await expect(Array.fromAsync(decoded)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     expect(source).toMatchObject({ givenBytes: 3000, returns: 1 });
   });
 
   it('closes its source when the consumer leaves', async () => {
     const source = new TrackedSource({ pieces: pieces() });
-    for await (const _ of decompress('none', source, ENOUGH)) break;
+    for await (const _ of decompressBy('none', source, ENOUGH)) break;
     expect(source).toMatchObject({ givenBytes: 1000, returns: 1 });
   });
 
@@ -205,10 +213,10 @@ describe('none', () => {
         return: () => Promise.reject(closing),
       }),
     });
-    const left = decompress('none', source(), { maxOutputBytes: 100 });
+    const left = decompressBy('none', source(), { maxOutputBytes: 100 });
     await left.next();
     await expect(left.return()).rejects.toBe(closing);
-    const refused = decompress('none', source(), { maxOutputBytes: 5 });
+    const refused = decompressBy('none', source(), { maxOutputBytes: 5 });
     await expect(Array.fromAsync(refused)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 });

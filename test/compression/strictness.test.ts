@@ -2,11 +2,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concatBytes, equalBytes } from '../../src/bytes.ts';
+import type { Compression } from '../../src/compression/compression.ts';
 import { NarthexError } from '../../src/errors.ts';
 import { CODECS, noise, TEXT } from './codecs.ts';
-import { decode, failure } from './collect.ts';
+import * as collect from './collect.ts';
 
-describe.each(CODECS)('$compression', (codec) => {
+describe.each(CODECS)('$compression$by', (codec) => {
+  const { decoders } = codec;
+  const decode = (name: Compression, file: Uint8Array, options?: collect.DecodeOptions) =>
+    collect.decode(name, file, { ...options, decoders });
+  const failure = (name: Compression, file: Uint8Array, options?: collect.DecodeOptions) =>
+    collect.failure(name, file, { ...options, decoders });
   const { compression, text, empty, magic } = codec;
 
   describe('accepts', () => {
@@ -143,7 +149,7 @@ describe.each(CODECS)('$compression', (codec) => {
 
 describe('none', () => {
   it('is the bytes as they are, and may be none', async () => {
-    expect(await decode('none', TEXT, { pieceBytes: 7 })).toEqual(Buffer.from(TEXT));
-    expect(await decode('none', new Uint8Array(0))).toHaveLength(0);
+    expect(await collect.decode('none', TEXT, { pieceBytes: 7 })).toEqual(Buffer.from(TEXT));
+    expect(await collect.decode('none', new Uint8Array(0))).toHaveLength(0);
   });
 });

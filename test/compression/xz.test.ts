@@ -3,9 +3,11 @@ import { crc32 } from 'node:zlib';
 import { xz } from '@napi-rs/lzma';
 import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../src/bytes.ts';
+import type { Compression } from '../../src/compression/compression.ts';
 import { DEFAULT_LIMITS } from '../../src/limits.ts';
 import { noise, TEXT } from './codecs.ts';
-import { decode, failure } from './collect.ts';
+import * as collect from './collect.ts';
+import { HAS_LIBLZMA, XZ_TABLES } from './xzTables.ts';
 
 const STREAM_HEADER_BYTES = 12;
 const STREAM_FOOTER_BYTES = 12;
@@ -62,104 +64,121 @@ function index(file: Uint8Array): { start: number; crc: number } {
   return { start: footer - (data.getUint32(footer + 4, true) + 1) * 4, crc: footer - 4 };
 }
 
-describe('xz accepts', () => {
-  it.each(Object.entries(FILES))('what xz %s writes', async (_, line) => {
-    const file = base64(line);
-    expect((await decode('xz', file)).toString()).toBe('narthex\n');
-    expect((await decode('xz', file, { pieceBytes: 1 })).toString()).toBe('narthex\n');
-  });
+it.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
+  'the faster library is installed (needs x86-64 Linux)',
+  () => expect(HAS_LIBLZMA).toBe(true),
+);
 
-  it('several blocks', async () => {
-    for (const pieceBytes of [1, 5, 1000]) {
-      const decoded = await decode('xz', BLOCKS, { pieceBytes });
-      expect(decoded.toString()).toBe('narthex\nnarthex\n');
-    }
-  });
+describe.each(XZ_TABLES)('by %s', (_, decoders) => {
+  const decode = (name: Compression, file: Uint8Array, options?: collect.DecodeOptions) =>
+    collect.decode(name, file, { ...options, decoders });
+  const failure = (name: Compression, file: Uint8Array, options?: collect.DecodeOptions) =>
+    collect.failure(name, file, { ...options, decoders });
 
-  it.each([4, 8, 4000, 70_000])('%i bytes of padding between streams and after', async (count) => {
-    const padding = new Uint8Array(count);
-    const file = concatBytes([text, padding, BLOCKS, padding, padding]);
-    expect((await decode('xz', file)).toString()).toBe(`${Buffer.from(TEXT)}narthex\nnarthex\n`);
-  });
-
-  it('chunks that do not compress, across pieces of any size', async () => {
-    const content = concatBytes([noise(300_000), new Uint8Array(500_000), noise(300_000)]);
-    const file = xz.compressSync(content);
-    for (const pieceBytes of [997, 64 * 1024, file.length]) {
-      expect((await decode('xz', file, { pieceBytes })).equals(content)).toBe(true);
-    }
-  });
-});
-
-describe('xz refuses', () => {
-  it.each([1, 2, 3, 5, 4001])('%i bytes of padding', async (count) => {
-    const code = 'COMPRESSION_TRAILING';
-    const padding = new Uint8Array(count);
-    const offset = text.length + count - (count % 4);
-    expect(await failure('xz', concatBytes([text, padding]))).toMatchObject({
-      code,
-      facts: { offset },
+  describe('xz accepts', () => {
+    it.each(Object.entries(FILES))('what xz %s writes', async (_, line) => {
+      const file = base64(line);
+      expect((await decode('xz', file)).toString()).toBe('narthex\n');
+      expect((await decode('xz', file, { pieceBytes: 1 })).toString()).toBe('narthex\n');
     });
-    expect(await failure('xz', concatBytes([text, padding, text]))).toMatchObject({
-      code,
-      facts: { offset },
+
+    it('several blocks', async () => {
+      for (const pieceBytes of [1, 5, 1000]) {
+        const decoded = await decode('xz', BLOCKS, { pieceBytes });
+        expect(decoded.toString()).toBe('narthex\nnarthex\n');
+      }
     });
-  });
 
-  it('padding at the start', async () => {
-    const error = await failure('xz', concatBytes([new Uint8Array(4), text]));
-    expect(error).toMatchObject({ code: 'COMPRESSION_INVALID', facts: { offset: 0 } });
-  });
-
-  it.each([
-    ['a size of a block', (fields: Uint8Array) => fields.set([4], 3)],
-    ['the number of blocks', (fields: Uint8Array) => fields.set([3], 1)],
-    ['a number of blocks that no memory holds', (fields: Uint8Array) => fields.fill(0xff, 1, 9)],
-    ['padding', (fields: Uint8Array) => fields.set([1], fields.length - 1)],
-  ])('an index that is wrong about %s', async (_, change) => {
-    const { start, crc } = index(BLOCKS);
-    const error = await failure('xz', forged(BLOCKS, { start, crc }, change));
-    expect(error.code).toBe('COMPRESSION_INVALID');
-    expect(error.facts['offset']).toBeGreaterThanOrEqual(start);
-    expect(error.facts['offset']).toBeLessThan(crc);
-  });
-
-  it.each([
-    ['packed size', (fields: Uint8Array) => fields.set([10], 2)],
-    ['size', (fields: Uint8Array) => fields.set([6], 3)],
-    ['reserved flags', (fields: Uint8Array) => fields.set([0xc4], 1)],
-    ['filter', (fields: Uint8Array) => fields.set([0x22], 4)],
-    ['dictionary size', (fields: Uint8Array) => fields.set([41], 6)],
-    ['padding', (fields: Uint8Array) => fields.set([1], 7)],
-  ])('a block header whose %s is wrong', async (_, change) => {
-    const error = await failure('xz', forged(BLOCKS, blockHeader(BLOCKS), change));
-    expect(error).toMatchObject({
-      code: 'COMPRESSION_INVALID',
-      facts: { offset: STREAM_HEADER_BYTES },
-    });
-  });
-
-  it('a dictionary above the limit, before the decoder sees it', async () => {
-    // the code of a dictionary stands before the padding: 0x25 is 1.5 GiB, 0x1c 64 MiB
-    const withDictionary = (code: number) =>
-      forged(
-        base64(FILES['--check=crc64']),
-        blockHeader(base64(FILES['--check=crc64'])),
-        (fields) => fields.set([code], 4),
-      );
-    expect(await failure('xz', withDictionary(0x25))).toMatchObject({
-      code: 'LIMIT_EXCEEDED',
-      facts: {
-        compression: 'xz',
-        limit: 'decoderMemoryBytes',
-        expected: DEFAULT_LIMITS.decoderMemoryBytes,
-        actual: 1536 * MIB,
-        offset: STREAM_HEADER_BYTES,
+    it.each([4, 8, 4000, 70_000])(
+      '%i bytes of padding between streams and after',
+      async (count) => {
+        const padding = new Uint8Array(count);
+        const file = concatBytes([text, padding, BLOCKS, padding, padding]);
+        expect((await decode('xz', file)).toString()).toBe(
+          `${Buffer.from(TEXT)}narthex\nnarthex\n`,
+        );
       },
+    );
+
+    it('chunks that do not compress, across pieces of any size', async () => {
+      const content = concatBytes([noise(300_000), new Uint8Array(500_000), noise(300_000)]);
+      const file = xz.compressSync(content);
+      for (const pieceBytes of [997, 64 * 1024, file.length]) {
+        expect((await decode('xz', file, { pieceBytes })).equals(content)).toBe(true);
+      }
     });
-    expect((await decode('xz', withDictionary(0x1c))).toString()).toBe('narthex\n');
-    const limits = { ...DEFAULT_LIMITS, decoderMemoryBytes: 32 * MIB };
-    const error = await failure('xz', withDictionary(0x1c), { limits });
-    expect(error.code).toBe('LIMIT_EXCEEDED');
+  });
+
+  describe('xz refuses', () => {
+    it.each([1, 2, 3, 5, 4001])('%i bytes of padding', async (count) => {
+      const code = 'COMPRESSION_TRAILING';
+      const padding = new Uint8Array(count);
+      const offset = text.length + count - (count % 4);
+      expect(await failure('xz', concatBytes([text, padding]))).toMatchObject({
+        code,
+        facts: { offset },
+      });
+      expect(await failure('xz', concatBytes([text, padding, text]))).toMatchObject({
+        code,
+        facts: { offset },
+      });
+    });
+
+    it('padding at the start', async () => {
+      const error = await failure('xz', concatBytes([new Uint8Array(4), text]));
+      expect(error).toMatchObject({ code: 'COMPRESSION_INVALID', facts: { offset: 0 } });
+    });
+
+    it.each([
+      ['a size of a block', (fields: Uint8Array) => fields.set([4], 3)],
+      ['the number of blocks', (fields: Uint8Array) => fields.set([3], 1)],
+      ['a number of blocks that no memory holds', (fields: Uint8Array) => fields.fill(0xff, 1, 9)],
+      ['padding', (fields: Uint8Array) => fields.set([1], fields.length - 1)],
+    ])('an index that is wrong about %s', async (_, change) => {
+      const { start, crc } = index(BLOCKS);
+      const error = await failure('xz', forged(BLOCKS, { start, crc }, change));
+      expect(error.code).toBe('COMPRESSION_INVALID');
+      expect(error.facts['offset']).toBeGreaterThanOrEqual(start);
+      expect(error.facts['offset']).toBeLessThan(crc);
+    });
+
+    it.each([
+      ['packed size', (fields: Uint8Array) => fields.set([10], 2)],
+      ['size', (fields: Uint8Array) => fields.set([6], 3)],
+      ['reserved flags', (fields: Uint8Array) => fields.set([0xc4], 1)],
+      ['filter', (fields: Uint8Array) => fields.set([0x22], 4)],
+      ['dictionary size', (fields: Uint8Array) => fields.set([41], 6)],
+      ['padding', (fields: Uint8Array) => fields.set([1], 7)],
+    ])('a block header whose %s is wrong', async (_, change) => {
+      const error = await failure('xz', forged(BLOCKS, blockHeader(BLOCKS), change));
+      expect(error).toMatchObject({
+        code: 'COMPRESSION_INVALID',
+        facts: { offset: STREAM_HEADER_BYTES },
+      });
+    });
+
+    it('a dictionary above the limit, before the decoder sees it', async () => {
+      // the code of a dictionary stands before the padding: 0x25 is 1.5 GiB, 0x1c 64 MiB
+      const withDictionary = (code: number) =>
+        forged(
+          base64(FILES['--check=crc64']),
+          blockHeader(base64(FILES['--check=crc64'])),
+          (fields) => fields.set([code], 4),
+        );
+      expect(await failure('xz', withDictionary(0x25))).toMatchObject({
+        code: 'LIMIT_EXCEEDED',
+        facts: {
+          compression: 'xz',
+          limit: 'decoderMemoryBytes',
+          expected: DEFAULT_LIMITS.decoderMemoryBytes,
+          actual: 1536 * MIB,
+          offset: STREAM_HEADER_BYTES,
+        },
+      });
+      expect((await decode('xz', withDictionary(0x1c))).toString()).toBe('narthex\n');
+      const limits = { ...DEFAULT_LIMITS, decoderMemoryBytes: 32 * MIB };
+      const error = await failure('xz', withDictionary(0x1c), { limits });
+      expect(error.code).toBe('LIMIT_EXCEEDED');
+    });
   });
 });
