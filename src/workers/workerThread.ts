@@ -6,6 +6,12 @@ import type { OwnedBytes, WorkerAnswer, WorkerRequest } from './messages.ts';
 /** The script: its source or what was built of it, like this module. */
 const SCRIPT = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
 
+/**
+ * Memory for what is new on a worker, in MiB. What a thread makes lives for one piece of a NAR; more than this
+ * makes the process larger by some 15 MB a thread, and nothing faster.
+ */
+const YOUNG_MIB = 4;
+
 /** What is under way on a worker. */
 export interface Job {
   /** Bytes of work that it still is, about; it is given to whoever has the least. */
@@ -32,7 +38,10 @@ export class WorkerThread {
       name: 'narthex',
       // what the program was started with, such as --input-type, is not meant for it
       execArgv: [],
-      resourceLimits: heapMib === undefined ? {} : { maxOldGenerationSizeMb: heapMib },
+      resourceLimits: {
+        maxYoungGenerationSizeMb: YOUNG_MIB,
+        ...(heapMib !== undefined && { maxOldGenerationSizeMb: heapMib }),
+      },
     });
     this.#worker.unref();
     this.#worker.on('message', (answer: WorkerAnswer) => {
