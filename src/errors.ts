@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   READ_ONLY: 'this service takes no writes',
   UNSUPPORTED: 'this service cannot do what was asked',
   // what upstreams say
+  UPSTREAM_DIFFERS: 'an upstream has other content for a store path than the one that is kept',
   STORE_DIR_MISMATCH: 'a binary cache is for another store directory',
   NOT_A_BINARY_CACHE: 'there is no nix-cache-info where a binary cache should be',
   STORE_PATH_MISMATCH: 'a narinfo is about another store path than was asked for',

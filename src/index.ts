@@ -46,6 +46,7 @@ export type { DirectoryPutter, DirectoryService } from './castore/directoryServi
 export { MemoryBlobService } from './castore/memoryBlobService.ts';
 export { MemoryDirectoryService } from './castore/memoryDirectoryService.ts';
 export { DirectoryNode, equalNodes, FileNode, type Node, SymlinkNode } from './castore/node.ts';
+export { type RepairSourceSettings, repairSources } from './composition/openRepairSources.ts';
 export {
   type ClosureChange,
   type ClosureDiff,
@@ -163,4 +164,19 @@ export { Store, type StoreOptions } from './store/store.ts';
 export { parseStorePathQuery, StorePath, type StorePathQuery } from './storePath.ts';
 export { type OpenUpstreamOptions, openUpstream } from './upstream/openUpstream.ts';
 export type { Upstream, UpstreamFile } from './upstream/upstream.ts';
+export type { AffectedPath, Damage, DamageSubject } from './verify/damage.ts';
+export type { OpenRepairSources, RepairSource, RepairSources } from './verify/repairSources.ts';
+export {
+  type RepairedDamage,
+  type RepairOptions,
+  type RepairReport,
+  repairStore,
+} from './verify/repairStore.ts';
+export type { OnVerifyEvent, VerifyEvent, VerifyPhase } from './verify/verifyEvent.ts';
+export {
+  type VerifyCounts,
+  type VerifyOptions,
+  type VerifyReport,
+  verifyStore,
+} from './verify/verifyStore.ts';
 export { WorkerPool, type WorkerPoolOptions } from './workers/workerPool.ts';

@@ -11,13 +11,11 @@ import { mapDivergences } from './auditUpstreams.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import {
   count,
-  type PlaceInPath,
-  parsePlace,
-  pathsOf,
   STORE_HELP,
   STORE_OPTION,
   texts,
   trustedKeysOf,
+  variantPlacesOf,
 } from './options.ts';
 import { openForReading, requireVariant } from './stored.ts';
 
@@ -104,7 +102,7 @@ async function auditStored(
   const { signal, stdout } = context;
   const questionsInFlight = count(values, 'jobs', 1);
   const trustedKeys = trustedKeysOf(values);
-  const places = await placesOf(positionals, context);
+  const places = await variantPlacesOf(positionals, context);
   await using witnesses = await openWitnesses({
     addresses: texts(values, 'against'),
     trustedKeys,
@@ -132,27 +130,4 @@ async function auditStored(
       : auditText(report, { contents, trustedKeys }),
   );
   return EXIT_CODES[outcome];
-}
-
-/** Store paths and variants; `-` stands for those on standard input. @throws USAGE */
-async function placesOf(
-  positionals: readonly string[],
-  context: CommandContext,
-): Promise<PlaceInPath[]> {
-  if (positionals.length === 0) throw new NarthexError('USAGE', 'no store path is given');
-  const places: PlaceInPath[] = [];
-  for (const positional of positionals) {
-    if (positional === '-') {
-      const paths = await pathsOf([positional], context);
-      places.push(...paths.map((path) => ({ path, closureDigest: undefined, names: [] })));
-      continue;
-    }
-    const place = parsePlace(positional);
-    if (place.names.length > 0) {
-      const message = `'${positional}' is a place inside a store path`;
-      throw new NarthexError('USAGE', message, { actual: positional });
-    }
-    places.push(place);
-  }
-  return places;
 }

@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   log: async () => (await import('./log.ts')).log,
   nar: async () => (await import('./nar.ts')).nar,
   restore: async () => (await import('./restore.ts')).restore,
+  verify: async () => (await import('./verify.ts')).verify,
   audit: async () => (await import('./audit.ts')).audit,
   diff: async () => (await import('./diff.ts')).diff,
   variants: async () => (await import('./variants.ts')).variants,

@@ -155,3 +155,26 @@ export function parsePlace(argument: string): PlaceInPath {
     names: inside.split('/').filter((name) => name !== ''),
   };
 }
+
+/** Store paths and variants; `-` stands for those on standard input. @throws USAGE */
+export async function variantPlacesOf(
+  positionals: readonly string[],
+  context: CommandContext,
+): Promise<PlaceInPath[]> {
+  if (positionals.length === 0) throw new NarthexError('USAGE', 'no store path is given');
+  const places: PlaceInPath[] = [];
+  for (const positional of positionals) {
+    if (positional === '-') {
+      const paths = await pathsOf([positional], context);
+      places.push(...paths.map((path) => ({ path, closureDigest: undefined, names: [] })));
+      continue;
+    }
+    const place = parsePlace(positional);
+    if (place.names.length > 0) {
+      const message = `'${positional}' is a place inside a store path`;
+      throw new NarthexError('USAGE', message, { actual: positional });
+    }
+    places.push(place);
+  }
+  return places;
+}

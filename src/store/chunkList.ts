@@ -31,13 +31,18 @@ export class ChunkList {
    * @throws STORE_INVALID
    */
   static parse(blob: Digest, bytes: Uint8Array): ChunkList {
-    if (bytes.length === 0 || bytes.length % ENTRY_BYTES !== 0) {
+    if (!ChunkList.isWhole(bytes)) {
       throw new NarthexError('STORE_INVALID', `the chunk list of blob ${blob} is damaged`, {
         digest: String(blob),
         actual: bytes.length,
       });
     }
     return new ChunkList(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  }
+
+  /** Whether it is a chunk list by its length. */
+  static isWhole(bytes: Uint8Array): boolean {
+    return bytes.length > 0 && bytes.length % ENTRY_BYTES === 0;
   }
 
   /** Number of chunks. */

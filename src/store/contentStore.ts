@@ -3,10 +3,11 @@
  * committed, through what this process remembers of them.
  */
 
-import { bytesKey } from '../bytes.ts';
+import { bytesKey, equalBytes } from '../bytes.ts';
 import { Digest } from '../castore/digest.ts';
 import { ChunkList } from './chunkList.ts';
 import { ContentWriter } from './contentWriter.ts';
+import { extendPack } from './packEnd.ts';
 import { endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
 import type { PackWriter } from './packWriter.ts';
 import { PendingContent, type PendingRecord } from './pendingContent.ts';
@@ -15,11 +16,8 @@ import type { RecordReader } from './recordReader.ts';
 import {
   decodeLocation,
   decodeNar,
-  decodeU48,
   encodeLocation,
   encodeNar,
-  encodeU32,
-  encodeU48,
   type IndexedNar,
   type NarContent,
 } from './schema.ts';
@@ -41,6 +39,9 @@ export interface ContentStoreParts {
   /** Commits what is published; called when there is much of it. */
   readonly flush: () => Promise<void>;
 }
+
+/** Tells what the index has of a record that is damaged; `undefined` for all others. */
+export type DistrustedContent = (kind: RecordKind, digest: Digest) => Uint8Array | undefined;
 
 /** Records by kind and digest. */
 export class ContentStore {
@@ -85,13 +86,22 @@ export class ContentStore {
     return stored && decodeNar(stored);
   }
 
-  /** Begins to write content that becomes visible together. */
-  openWriter(): ContentWriter {
+  /**
+   * Begins to write content that becomes visible together.
+   * @param distrusted what is to be written though the index has it, and to be put in the place of that
+   */
+  openWriter(distrusted: DistrustedContent = () => undefined): ContentWriter {
     return new ContentWriter({
       path: this.#parts.directory,
       failureOf: (pack) => this.#parts.writer.failureOf(pack),
+      distrusted,
       isStored: (kind, digest, fresh) => {
         const table = this.#parts.tables[kind];
+        const damaged = distrusted(kind, digest);
+        if (damaged !== undefined) {
+          const stored = table.getFresh(digest.bytes);
+          return stored !== undefined && !equalBytes(stored, damaged);
+        }
         return fresh ? table.getFresh(digest.bytes) !== undefined : table.has(digest.bytes);
       },
       pending: this.#pending,
@@ -195,17 +205,14 @@ function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
   const ends = new Map<number, number>();
   // neighbours in the tree one after the other
   const sorted = records.toSorted((a, b) => Buffer.compare(a.digest.bytes, b.digest.bytes));
-  for (const { kind, digest, chunkList, location } of sorted) {
+  for (const { kind, digest, chunkList, location, replaces } of sorted) {
     if (location === undefined) continue;
     const table = tables[kind];
-    // another process may have stored the same; its record is as good
-    if (table.has(digest.bytes)) continue;
+    // another process may have stored the same; its record is as good, unless it is the damaged one
+    const stored = table.get(digest.bytes);
+    if (stored !== undefined && !(replaces && equalBytes(stored, replaces))) continue;
     table.put(digest.bytes, chunkList ?? encodeLocation(location));
     ends.set(location.pack, Math.max(ends.get(location.pack) ?? 0, endOffset(location)));
   }
-  for (const [pack, end] of ends) {
-    const key = encodeU32(pack);
-    const stored = tables.pack.get(key);
-    if (stored === undefined || decodeU48(stored) < end) tables.pack.put(key, encodeU48(end));
-  }
+  for (const [pack, end] of ends) extendPack(tables.pack, pack, end);
 }

@@ -16,6 +16,8 @@ export interface ContentWriterParts {
   readonly pending: PendingContent;
   /** Whether the index has it; `fresh` also sees what another process committed just now. */
   isStored(kind: RecordKind, digest: Digest, fresh: boolean): boolean;
+  /** What the index has of it, where that is damaged and to be replaced. */
+  distrusted(kind: RecordKind, digest: Digest): Uint8Array | undefined;
   failureOf(pack: number): unknown;
   append(
     kind: RecordKind,
@@ -103,6 +105,7 @@ export class ContentWriter implements AsyncDisposable {
       );
       this.#track(record, raw.length);
     }
+    record.replaces ??= this.#parts.distrusted(kind, digest);
     if (!this.#records.has(record)) {
       record.writers++;
       this.#records.add(record);

@@ -1,8 +1,10 @@
 /** Goes through a pack from its start: what an index can be made from when there is none. */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import {
   checkPackHeader,
+  dataOffset,
   decodeRecordHeader,
+  endOffset,
   PACK_HEADER_BYTES,
   RECORD_HEADER_BYTES,
   type RecordHeader,
@@ -20,34 +22,44 @@ export interface ScannedRecord {
 /**
  * The whole records of a pack, in order, up to the first that is cut off or is none.
  * @param number of the pack, for the locations
+ * @param isWanted which of them are read; all by default
  * @throws STORE_INVALID | STORE_VERSION | STORE_FAILED
  */
 export async function* scanPack(
   path: string,
   number: number,
+  isWanted: (header: RecordHeader) => boolean = () => true,
 ): AsyncGenerator<ScannedRecord, void, undefined> {
   const file = await orStoreFailure('reading a pack', path, () => open(path, 'r'));
   try {
-    const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
-      const bytes = Buffer.allocUnsafe(length);
-      const { bytesRead } = await orStoreFailure('reading a pack', path, () =>
-        file.read(bytes, 0, length, offset),
-      );
-      return bytes.subarray(0, bytesRead);
-    };
+    const readAt = (offset: number, length: number) => readFrom(file, path, offset, length);
     checkPackHeader(await readAt(0, PACK_HEADER_BYTES), path);
     const { size: fileBytes } = await file.stat();
     for (let offset = PACK_HEADER_BYTES; ; ) {
       const header = decodeRecordHeader(await readAt(offset, RECORD_HEADER_BYTES));
       if (header === undefined) return;
-      const dataStart = offset + RECORD_HEADER_BYTES;
-      if (dataStart + header.encodedSize > fileBytes) return;
-      const data = await readAt(dataStart, header.encodedSize);
       const { encoding, encodedSize, size } = header;
-      yield { header, location: { pack: number, offset, encoding, encodedSize, size }, data };
-      offset = dataStart + encodedSize;
+      const location = { pack: number, offset, encoding, encodedSize, size };
+      if (endOffset(location) > fileBytes) return;
+      if (isWanted(header)) {
+        yield { header, location, data: await readAt(dataOffset(location), encodedSize) };
+      }
+      offset = endOffset(location);
     }
   } finally {
     await file.close();
   }
+}
+
+async function readFrom(
+  file: FileHandle,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length);
+  const { bytesRead } = await orStoreFailure('reading a pack', path, () =>
+    file.read(bytes, 0, length, offset),
+  );
+  return bytes.subarray(0, bytesRead);
 }

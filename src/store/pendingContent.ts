@@ -12,6 +12,8 @@ export interface PendingRecord {
   readonly digest: Digest;
   /** For a blob: its chunk list, the value in the index. */
   readonly chunkList: Uint8Array | undefined;
+  /** What the index has in its place and is to be replaced, where that is damaged. */
+  replaces: Uint8Array | undefined;
   /** Known once it is encoded and appended. */
   location: RecordLocation | undefined;
   /** Settles when `location` is known, or rejects when the record could not be written. */
@@ -59,6 +61,7 @@ export class PendingContent {
       kind,
       digest,
       chunkList,
+      replaces: undefined,
       location: undefined,
       writers: 0,
       published: false,

@@ -22,7 +22,9 @@ import { StoreExtraFileService } from './storeExtraFileService.ts';
 import { orStoreFailure, readOnlyStore } from './storeFailure.ts';
 import { StoreFindingService } from './storeFindingService.ts';
 import { StoreIndex } from './storeIndex.ts';
+import { StoreInspection } from './storeInspection.ts';
 import { StorePathInfoService } from './storePathInfoService.ts';
+import { StoreRepair } from './storeRepair.ts';
 import { type StoreStats, storeStats } from './storeStats.ts';
 import { VariantTable } from './variantTable.ts';
 
@@ -57,6 +59,7 @@ export class Store implements AsyncDisposable {
   readonly #writer: PackWriter;
   readonly #packs: PackReader;
   readonly #commits: CommitQueue;
+  readonly #variants: VariantTable;
   #closed: Promise<void> | undefined;
 
   private constructor(directory: string, index: StoreIndex, options: StoreOptions) {
@@ -75,6 +78,7 @@ export class Store implements AsyncDisposable {
     });
     this.#content = content;
     const variants = new VariantTable(tables);
+    this.#variants = variants;
     this.#commits = new CommitQueue({
       prepareContent: () => content.prepareCommit(),
       transaction: (action) => index.transaction(action),
@@ -157,6 +161,23 @@ export class Store implements AsyncDisposable {
     this.#index.tables.current.count();
     const packs = packsPath(this.directory);
     await orStoreFailure('reading the packs', packs, () => access(packs, constants.R_OK));
+  }
+
+  /** Opens a look into index and packs; `verify/` says whether they hold what they should. */
+  inspect(): StoreInspection {
+    return new StoreInspection(this.directory, this.#index.tables, this.#variants);
+  }
+
+  /** Begins to put right what is damaged. @throws READ_ONLY */
+  repair(): StoreRepair {
+    return new StoreRepair({
+      directory: this.directory,
+      index: this.#index,
+      content: this.#content,
+      variants: this.#variants,
+      checkWritable: this.#checkWritable,
+      flush: () => this.flush(),
+    });
   }
 
   /** How much it holds and takes; goes through the whole index. @throws STORE_FAILED */

@@ -16,7 +16,7 @@ import { Digest, DigestHasher } from '../castore/digest.ts';
 import { NarthexError } from '../errors.ts';
 import { type ChunkRange, chunkRange, chunksInWindows } from './blobRange.ts';
 import { encodeChunkList } from './chunkList.ts';
-import type { ContentStore } from './contentStore.ts';
+import type { ContentStore, DistrustedContent } from './contentStore.ts';
 import type { ContentWriter } from './contentWriter.ts';
 import type { RecordRef } from './recordReader.ts';
 
@@ -29,11 +29,16 @@ const HELD_RECORDS = 16 * 1024;
 export class StoreBlobService implements BlobService {
   readonly #content: ContentStore;
   readonly #checkWritable: () => void;
+  readonly #distrusted: DistrustedContent | undefined;
 
-  /** @param checkWritable throws when the store takes no writes */
-  constructor(content: ContentStore, checkWritable: () => void) {
+  /**
+   * @param checkWritable throws when the store takes no writes
+   * @param distrusted what is written anew though it is there
+   */
+  constructor(content: ContentStore, checkWritable: () => void, distrusted?: DistrustedContent) {
     this.#content = content;
     this.#checkWritable = checkWritable;
+    this.#distrusted = distrusted;
   }
 
   async has(digest: Digest, options?: ServiceOptions): Promise<boolean> {
@@ -67,12 +72,12 @@ export class StoreBlobService implements BlobService {
 
   openWrite(options?: ServiceOptions): BlobWriter {
     this.#checkWritable();
-    return new StoreBlobWriter(this.#content.openWriter(), options?.signal);
+    return new StoreBlobWriter(this.#content.openWriter(this.#distrusted), options?.signal);
   }
 
   openChunkedWrite(options?: ServiceOptions): ChunkedBlobWriter {
     this.#checkWritable();
-    return new StoreChunkedBlobWriter(this.#content.openWriter(), options?.signal);
+    return new StoreChunkedBlobWriter(this.#content.openWriter(this.#distrusted), options?.signal);
   }
 
   async statEncoded(

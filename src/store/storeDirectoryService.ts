@@ -4,7 +4,7 @@ import type { Digest } from '../castore/digest.ts';
 import { Directory } from '../castore/directory.ts';
 import type { DirectoryPutter, DirectoryService } from '../castore/directoryService.ts';
 import { missingDirectory, walkDirectories } from '../castore/walk.ts';
-import type { ContentStore } from './contentStore.ts';
+import type { ContentStore, DistrustedContent } from './contentStore.ts';
 import type { ContentWriter } from './contentWriter.ts';
 
 /** A putter that holds back more directories than this publishes them: each has all below it. */
@@ -14,11 +14,16 @@ const HELD_RECORDS = 16 * 1024;
 export class StoreDirectoryService implements DirectoryService {
   readonly #content: ContentStore;
   readonly #checkWritable: () => void;
+  readonly #distrusted: DistrustedContent | undefined;
 
-  /** @param checkWritable throws when the store takes no writes */
-  constructor(content: ContentStore, checkWritable: () => void) {
+  /**
+   * @param checkWritable throws when the store takes no writes
+   * @param distrusted what is written anew though it is there
+   */
+  constructor(content: ContentStore, checkWritable: () => void, distrusted?: DistrustedContent) {
     this.#content = content;
     this.#checkWritable = checkWritable;
+    this.#distrusted = distrusted;
   }
 
   async get(digest: Digest, options?: ServiceOptions): Promise<Directory | undefined> {
@@ -36,7 +41,7 @@ export class StoreDirectoryService implements DirectoryService {
 
   openPut(options?: ServiceOptions): DirectoryPutter {
     this.#checkWritable();
-    return new StoreDirectoryPutter(this.#content.openWriter(), options?.signal);
+    return new StoreDirectoryPutter(this.#content.openWriter(this.#distrusted), options?.signal);
   }
 }
 

@@ -47,8 +47,13 @@ export class Table {
   getFresh(key: Uint8Array): Uint8Array | undefined {
     const value = this.get(key);
     if (value !== undefined) return value;
-    this.#read((raw) => raw.resetReadTxn());
+    this.refresh();
     return this.get(key);
+  }
+
+  /** What is read next is read in a new snapshot. Not for use inside a transaction. */
+  refresh(): void {
+    this.#read((raw) => raw.resetReadTxn());
   }
 
   /** @throws STORE_FAILED | STORE_INVALID */

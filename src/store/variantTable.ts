@@ -34,6 +34,13 @@ export class VariantTable implements VariantIndex {
     return this.#tables.variant.has(variantRowKey(key.digest, key.closureDigest));
   }
 
+  /** The keys of a store path's variants, whether or not their records can be read. */
+  *keysOf(digest: Uint8Array): Generator<VariantKey, void, undefined> {
+    for (const { key } of this.#tables.variant.withPrefix(digest)) {
+      yield { digest, closureDigest: new DigestOf(key.slice(digest.length)) };
+    }
+  }
+
   *variantsOf(digest: Uint8Array): Generator<PathInfo, void, undefined> {
     for (const { key, value } of this.#tables.variant.withPrefix(digest)) {
       const closureDigest = new DigestOf(key.slice(digest.length));
