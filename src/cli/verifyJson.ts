@@ -40,6 +40,8 @@ function subjectJson(subject: DamageSubject): object {
       const { digest, closureDigest } = subject.key;
       return { kind, hashPart: formatHashPart(digest), closureDigest };
     }
+    case 'extraFile':
+      return { kind, file: subject.path };
     case 'current':
       return { kind, hashPart: formatHashPart(subject.digest) };
     case 'staleRow': {

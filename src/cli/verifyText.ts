@@ -57,9 +57,11 @@ const NAMES: Readonly<Record<DamageSubject['type'], string>> = {
   content: 'content',
   relations: 'index',
   staleRow: 'index',
+  extraFile: 'extra file',
   current: 'current view',
 };
 
 function subjectName(subject: DamageSubject): string {
+  if (subject.type === 'extraFile') return `${NAMES[subject.type]} ${subject.path}`;
   return NAMES[subject.type];
 }

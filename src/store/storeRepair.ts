@@ -202,7 +202,9 @@ export class StoreRepair {
   /** Puts what a NAR holds, as computed from the content. */
   async putNar(narHash: Uint8Array, content: NarContent): Promise<void> {
     const { index } = this.#parts;
-    await index.transaction(() => index.tables.nar.put(narHash, encodeNar({ content, computed: true })));
+    await index.transaction(() =>
+      index.tables.nar.put(narHash, encodeNar({ content, computed: true })),
+    );
   }
 
   /**

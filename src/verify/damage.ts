@@ -26,6 +26,8 @@ export type DamageSubject =
   | { readonly type: 'relations'; readonly key: VariantKey }
   /** A row of the index that says what is not so. */
   | { readonly type: 'staleRow'; readonly row: RelationRow }
+  /** A file that the cache has besides narinfos and NARs; its `path` is below the cache. */
+  | { readonly type: 'extraFile'; readonly path: string }
   /** Which variant of a store path is current. */
   | { readonly type: 'current'; readonly digest: Uint8Array };
 
@@ -70,6 +72,8 @@ export function subjectText(subject: DamageSubject): string {
     case 'content':
     case 'relations':
       return subject.type + keyText(subject.key);
+    case 'extraFile':
+      return subject.type + subject.path;
     case 'current':
       return subject.type + bytesKey(subject.digest);
     case 'staleRow':

@@ -111,6 +111,8 @@ class RepairRun {
   readonly #options: RepairOptions;
   /** Why paths are not whole yet. */
   readonly #failures = new Map<string, NarthexError>();
+  /** The same of extra files, once they were looked at again. */
+  readonly #extraFileFailures = new Map<string, NarthexError>();
 
   constructor(
     store: Store,
@@ -133,6 +135,7 @@ class RepairRun {
     await this.#fromUpstreams();
     if (this.#options.paths === undefined) await this.#forgetUnreferenced();
     await this.#index();
+    await this.#lookAtExtraFiles();
     return this.#ledger.damages.map((damage) => ({ ...damage, failure: this.#failureOf(damage) }));
   }
 
@@ -273,8 +276,10 @@ class RepairRun {
         .filter(({ affected }) => affected.some(({ key }) => this.#failures.has(keyText(key))))
         .map(({ subject }) => subjectText(subject)),
     );
+    const held = await this.#heldByExtraFiles();
     const unreferenced = this.#unreplaced().filter(
-      ({ subject }) => !failed.has(subjectText(subject)),
+      ({ subject, kind, digest }) =>
+        !failed.has(subjectText(subject)) && !held.has(kind + digest.key),
     );
     if (unreferenced.length === 0) return;
     const isForgotten = new Set(unreferenced.map(({ kind, digest }) => kind + digest.key));
@@ -283,6 +288,18 @@ class RepairRun {
     );
     await this.#repair.forget([...unreferenced, ...blobs]);
     await this.#repair.forgetNars(this.#unclaimedNars());
+  }
+
+  /** Content of extra files: upstreams have it no more than by chance, and it is not forgotten. */
+  async #heldByExtraFiles(): Promise<ReadonlySet<string>> {
+    const held = new Set<string>();
+    if (!this.#ledger.damages.some(({ subject }) => subject.type === 'extraFile')) return held;
+    for await (const { file } of this.#store.extraFiles.list({ signal: this.#options.signal })) {
+      const { digest } = file;
+      held.add(`blob${digest.key}`).add(`chunk${digest.key}`);
+      for (const chunk of this.#inspection.chunksOf(digest)) held.add(`chunk${chunk.key}`);
+    }
+    return held;
   }
 
   /** NARs of which no PathInfo speaks: nobody has looked whether their content is whole. */
@@ -299,6 +316,22 @@ class RepairRun {
       unclaimed.push(...narHashes.filter((narHash) => !claimed.has(bytesKey(narHash))));
     }
     return unclaimed;
+  }
+
+  /** Their content may have come back with that of a path. */
+  async #lookAtExtraFiles(): Promise<void> {
+    const { signal, limits } = this.#options;
+    if (!this.#ledger.damages.some(({ subject }) => subject.type === 'extraFile')) return;
+    const { ledger } = await runVerification(this.#store, {
+      paths: [],
+      extraFiles: true,
+      deep: true,
+      signal,
+      limits,
+    });
+    for (const { subject, error } of ledger.damages) {
+      if (subject.type === 'extraFile') this.#extraFileFailures.set(subject.path, error);
+    }
   }
 
   async #index(): Promise<void> {
@@ -322,6 +355,7 @@ class RepairRun {
       new RelationVerification(this.#inspection, ledger).current(subject.digest);
       return ledger.damages[0]?.error;
     }
+    if (subject.type === 'extraFile') return this.#extraFileFailures.get(subject.path);
     const own = subject.type === 'pathInfo' ? [subject.key] : [];
     for (const key of [...own, ...affected.map((path) => path.key)]) {
       const failure = this.#failures.get(keyText(key));

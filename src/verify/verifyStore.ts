@@ -1,11 +1,13 @@
 /**
  * Whether a store holds what it should, as one pipeline:
  *
- *     packs → records → blobs → store paths: record, content, references, NAR, claim → rows about them
+ *     packs → records → blobs → store paths: record, content, references, NAR, claim → extra files → rows about them
  *
  * Structure alone is looked at in the index and in directories; in depth every record is read and hashed, and
  * every NAR is rendered and hashed. Others may write, collect and serve meanwhile. Nothing is changed by it.
  */
+import { FileNode } from '../castore/node.ts';
+import { extraFilePath } from '../extraFiles/extraFileName.ts';
 import { drain } from '../ingest/drain.ts';
 import { Queue } from '../ingest/queue.ts';
 import type { Limits } from '../limits.ts';
@@ -29,6 +31,8 @@ const GATHERED_RECORDS = 1_000_000;
 export interface VerifyOptions {
   /** Variants to look at; everything that the store has by default. */
   readonly paths?: readonly VariantKey[] | undefined;
+  /** With `paths`: look at all extra files, too. Default `false`. */
+  readonly extraFiles?: boolean | undefined;
   /** Read and hash all that there is, not only look whether it is there. Default `false`. */
   readonly deep?: boolean | undefined;
   readonly onEvent?: OnVerifyEvent | undefined;
@@ -137,6 +141,7 @@ class Verification {
       await this.#verifyPaths(keys, () => inPaths.add(1));
       paths += keys.length;
     }
+    await this.#extraFiles();
     if (this.#deep) await this.#blobContents();
     const inRelations = this.#progress('relations', relations + variants);
     const verification = new RelationVerification(this.#inspection, this.#ledger);
@@ -149,6 +154,7 @@ class Verification {
     const records = this.#deep ? await this.#recordsOf(keys) : 0;
     const inPaths = this.#progress('paths', keys.length);
     await this.#verifyPaths(keys, () => inPaths.add(1));
+    if (this.#options.extraFiles === true) await this.#extraFiles();
     const verification = new RelationVerification(this.#inspection, this.#ledger);
     for (const { digest } of keys) verification.current(digest);
     await this.#records.noteEnds();
@@ -209,6 +215,36 @@ class Verification {
       await new Promise(setImmediate);
       this.#options.signal?.throwIfAborted();
     }
+  }
+
+  /** What extra files hold is looked at as files of store paths are. */
+  async #extraFiles(): Promise<void> {
+    const { signal, paths } = this.#options;
+    try {
+      if (this.#deep && paths !== undefined) await this.#recordsOfExtraFiles();
+      for await (const { name, file } of this.#store.extraFiles.list({ signal })) {
+        const node = new FileNode(file.digest, file.size, false);
+        const faults = await this.#content.node(node, signal);
+        const [fault] = faults;
+        if (fault === undefined || (await this.#store.extraFiles.get(name)) === undefined) continue;
+        noteFaults(faults, this.#ledger);
+        this.#ledger.add({ type: 'extraFile', path: extraFilePath(name) }, fault.error);
+      }
+    } catch (error) {
+      // a row of the list that cannot be read
+      if (!isDamage(error)) throw error;
+      this.#ledger.add({ type: 'extraFile', path: String(error.facts['url']) }, error);
+    }
+  }
+
+  async #recordsOfExtraFiles(): Promise<void> {
+    const { signal } = this.#options;
+    const placed = new PlacedRecords();
+    for await (const { file } of this.#store.extraFiles.list({ signal })) {
+      const node = new FileNode(file.digest, file.size, false);
+      await this.#content.node(node, signal, (record) => placed.add(record));
+    }
+    await this.#records.read(placed, () => {});
   }
 
   /** The blobs that no NAR held. */

@@ -10,6 +10,7 @@ import { parseStorePathQuery } from '../../src/storePath.ts';
 import { repairStore } from '../../src/verify/repairStore.ts';
 import type { VerifyEvent } from '../../src/verify/verifyEvent.ts';
 import { verifyStore } from '../../src/verify/verifyStore.ts';
+import { writeBlob } from '../contracts/blobServiceContract.ts';
 import { noise } from '../contracts/sampleBytes.ts';
 import { serveStatic } from '../support/staticCache.ts';
 import { syntheticCache, TEST_KEY } from '../support/syntheticCache.ts';
@@ -19,10 +20,13 @@ import { ALL_PATHS, type DamagedStore, damagedStore, flip } from './damagedStore
 /** The file of `base`. */
 const baseFile = Digest.of(noise(30_000, 1));
 
-/** Changes a byte of the file of `base`, which is raw in its pack. */
-async function damageBase(damaged: DamagedStore): Promise<void> {
+/** Changes a byte of the file of `base`. */
+const damageBase = (damaged: DamagedStore) => damageFile(damaged, noise(30_000, 1));
+
+/** Changes a byte of a file that lies raw in its pack. */
+async function damageFile(damaged: DamagedStore, contents: Uint8Array): Promise<void> {
   for (const pack of await damaged.packs()) {
-    const at = (await readFile(pack)).indexOf(noise(30_000, 1).subarray(100, 200));
+    const at = (await readFile(pack)).indexOf(contents.subarray(100, 200));
     if (at >= 0) return await flip(pack, at);
   }
   throw new Error('the file is not there');
@@ -172,6 +176,36 @@ test('an abort ends it at once', async () => {
   });
   await expect(verifying).rejects.toBe(reason);
   expect([...phases]).toEqual(['records', 'blobs', 'paths']);
+});
+
+test('an extra file whose content is damaged is told of, and neither forgotten nor called repaired', async () => {
+  await using damaged = await damagedStore();
+  const text = noise(5000, 77);
+  {
+    await using store = await Store.open(damaged.directory);
+    const digest = await writeBlob(store.blobs, text);
+    const { storePath: derivation } = parseStorePathQuery(
+      '/nix/store/0000000000000000000000000000000a-x.drv',
+    );
+    if (derivation === undefined) throw new Error('a whole store path is one');
+    const name = { kind: 'log', derivation } as const;
+    await store.extraFiles.putAll([{ name, file: { digest, size: text.length } }]);
+  }
+  expect((await damaged.verify({ deep: true })).damages).toEqual([]);
+  await damageFile(damaged, text);
+  await damageFile(damaged, noise(30_000, 1));
+  const { damages } = await damaged.repair({ deep: true });
+  const kinds = damages.map(({ subject, failure }) => `${subject.type} ${failure?.code}`);
+  expect(kinds.sort()).toEqual([
+    'chunk DIGEST_MISMATCH',
+    'chunk undefined',
+    'extraFile DIGEST_MISMATCH',
+  ]);
+  const left = (await damaged.verify({ deep: true })).damages.map(({ subject }) => subject);
+  expect(left).toMatchObject([
+    { type: 'chunk', digest: Digest.of(text) },
+    { type: 'extraFile', path: 'log/0000000000000000000000000000000a-x.drv' },
+  ]);
 });
 
 test('a store that is open for reading is not repaired', async () => {
