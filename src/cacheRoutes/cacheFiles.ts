@@ -264,6 +264,8 @@ async function pendingNar(
       sizeBytes: nar.narSize,
       etag: narEtag(narHash),
       contentType: CONTENT_TYPES.nar,
+      // nobody knows yet whether its bytes are right: nothing in between may give them to others
+      cacheControl: NOT_REMEMBERED['cache-control'],
       render: (range) => nar.read(range, options),
     })
   );

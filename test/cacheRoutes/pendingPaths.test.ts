@@ -84,8 +84,11 @@ describe('a path on its way', () => {
     const all = await ask(routes, narFile);
     expect(all.headers['content-length']).toBe(String(one.nar.length));
     expect((await bodyOf(all)).equals(one.nar)).toBe(true);
+    // its bytes were not compared with anything when they were given
+    expect(all.headers['cache-control']).toBe('no-store');
     const some = await ask(routes, narFile, 'GET', { range: 'bytes=8-15' });
     expect(some.status).toBe(206);
+    expect(some.headers['cache-control']).toBe('no-store');
     expect((await bodyOf(some)).equals(one.nar.subarray(8, 16))).toBe(true);
     const known = await ask(routes, narFile, 'GET', { 'if-none-match': all.headers['etag'] });
     expect(known.status).toBe(304);
