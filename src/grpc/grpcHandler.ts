@@ -1,7 +1,6 @@
 /** Services as a handler of HTTP requests: gRPC, gRPC-Web and Connect. */
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { isNarthexError } from '../errors.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { toConnectError } from './status.ts';
 
@@ -57,10 +56,11 @@ export function grpcHandler(options: GrpcHandlerOptions): GrpcHandler {
 function errors(reportError: GrpcHandlerOptions['reportError']): Interceptor {
   return (next) => async (request) => {
     const translate = (error: unknown) => {
-      if (!isNarthexError(error) && !request.signal.aborted) {
+      const status = toConnectError(error, request.signal);
+      if (isOurFault(error, status)) {
         reportError?.(error, `${request.service.typeName}/${request.method.name}`);
       }
-      return toConnectError(error, request.signal);
+      return status;
     };
     try {
       const response = await next(request);
@@ -114,6 +114,22 @@ function statusName(error: unknown): string {
   // gRPC writes it with two l, Connect with one
   if (name === 'Canceled') return 'CANCELLED';
   return name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+}
+
+/** Statuses of failures that a client can do nothing about. */
+const FAILURES: ReadonlySet<Code> = new Set([
+  Code.Unknown,
+  Code.Internal,
+  Code.DataLoss,
+  Code.Unavailable,
+]);
+
+/**
+ * Whether a call failed by no fault of the client. What is a status already is an answer, such as that something
+ * is not there, or what the protocol has against a message.
+ */
+function isOurFault(error: unknown, status: ConnectError): boolean {
+  return !(error instanceof ConnectError) && FAILURES.has(status.code);
 }
 
 async function* translated<T>(
