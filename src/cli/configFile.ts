@@ -1,7 +1,11 @@
 /** Configuration files, and the files that they name. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type ConfigFiles, readConfig } from '../composition/config/readConfig.ts';
+import {
+  type ConfigFiles,
+  type ConfigOverrides,
+  readConfig,
+} from '../composition/config/readConfig.ts';
 import type { ServeConfig } from '../composition/config/serveConfig.ts';
 import { NarthexError } from '../errors.ts';
 
@@ -13,19 +17,30 @@ export const COMMAND_LINE_FILES: ConfigFiles = {
 
 /**
  * Reads a configuration file. Paths in it are relative to the directory that it lies in.
+ * @param overrides keys that count in place of those of the file
  * @throws USAGE it cannot be read
  * @throws CONFIG_INVALID
  */
-export async function readConfigFile(file: string): Promise<ServeConfig> {
-  let content: string;
+export async function readConfigFile(
+  file: string,
+  overrides?: ConfigOverrides,
+): Promise<ServeConfig> {
+  let content: Uint8Array;
   try {
-    content = await readFile(file, 'utf8');
+    content = await readFile(file);
   } catch (error) {
     const { message } = error instanceof Error ? error : { message: String(error) };
     throw new NarthexError('USAGE', `the configuration cannot be read: ${message}`, { file });
   }
-  return await readConfig(content, file, {
-    ...COMMAND_LINE_FILES,
-    directory: dirname(resolve(file)),
-  });
+  const files = { ...COMMAND_LINE_FILES, directory: dirname(resolve(file)) };
+  return await readConfig(textOf(content, file), file, files, overrides);
+}
+
+/** TOML is UTF-8; the mark that some editors begin it with is left out. @throws CONFIG_INVALID */
+function textOf(content: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw new NarthexError('CONFIG_INVALID', `${file}: is not UTF-8, as TOML is`, { file });
+  }
 }

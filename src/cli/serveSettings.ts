@@ -5,6 +5,7 @@ import type { OperationConfig } from '../composition/config/operationConfig.ts';
 import { readStoreAddress, readUpstreamAddress } from '../composition/config/readConfig.ts';
 import type { HoldingsConfig, ServeConfig } from '../composition/config/serveConfig.ts';
 import type { UpstreamConfig } from '../composition/config/serviceConfig.ts';
+import { unwritablePart } from '../composition/config/writePlaces.ts';
 import type { FarSettings } from '../composition/farServices.ts';
 import type { ServeSettings } from '../composition/serveStore.ts';
 import { NarthexError } from '../errors.ts';
@@ -40,10 +41,10 @@ export async function serveSettings(
   context: CommandContext,
 ): Promise<CompleteServeSettings> {
   const file = text(values, 'config');
-  const config: Partial<ServeConfig> = file === undefined ? {} : await readConfigFile(file);
   const keys = text(values, 'trusted-public-keys');
-  const trustedKeys =
-    keys === undefined ? (config.trustedKeys ?? [CACHE_NIXOS_ORG_KEY]) : parsePublicKeys(keys);
+  const given = keys === undefined ? {} : { trustedKeys: parsePublicKeys(keys) };
+  const config: Partial<ServeConfig> = file === undefined ? {} : await readConfigFile(file, given);
+  const trustedKeys = given.trustedKeys ?? config.trustedKeys ?? [CACHE_NIXOS_ORG_KEY];
   const upstreams = [...(config.upstreams ?? [])];
   for (const address of texts(values, 'upstream')) {
     const trusted = { trustedKeys };
@@ -53,6 +54,12 @@ export async function serveSettings(
   const narUrls = oneOf(values, 'nar-urls', ['narhash', 'infused']);
   const namedUrls = narUrls === 'infused' ? 'infused' : narUrls && 'narHash';
   const tokens = (await tokensOf(values)) ?? config.uploadTokens?.value;
+  const holdings = holdingsOf(values, context, config);
+  const unwritable = unwritablePart(holdings);
+  if (unwritable !== undefined && (upstreams.length > 0 || tokens !== undefined)) {
+    const what = upstreams.length > 0 ? 'what upstreams have' : 'what is uploaded';
+    throw new NarthexError('USAGE', `there is no place for ${what}: ${unwritable} takes no writes`);
+  }
   const negativeTtl = count(values, 'negative-ttl', 0) ?? config.negativeTtl;
   const checkSignatures =
     values['require-signatures'] === true || config.requireSignatures === true;
@@ -64,7 +71,7 @@ export async function serveSettings(
     maxConnectionsPerClient,
     drainTimeoutMs: drainTimeout === undefined ? undefined : drainTimeout * MILLISECONDS,
     operation,
-    holdings: holdingsOf(values, context, config),
+    holdings,
     upstreams: upstreams.map((one) => withNarOrigins(one, narOrigins)),
     waitForClosure: values['wait-for-closure'] === true || config.waitForClosure,
     negativeTtlMs: negativeTtl === undefined ? undefined : negativeTtl * MILLISECONDS,

@@ -63,7 +63,7 @@ test('config check tells everything that is wrong, a line each', async () => {
   const { exitCode, stdout, stderr } = await cli.run(['config', 'check', file]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr.split('\n')).toEqual([
-    `narthex: ${file}:1:12: priority: should be a whole number from 0, not a number [CONFIG_INVALID]`,
+    `narthex: ${file}:1:12: priority: should be a whole number from 0, not -1 [CONFIG_INVALID]`,
     `narthex: ${file}:2:14: upstreams: 'gopher://x' is no http or https or file URL [CONFIG_INVALID]`,
     '',
   ]);
@@ -101,4 +101,44 @@ test('serve in memory, filled from a cache', async () => {
   expect((await fetch(`${url}/${nar}`)).status).toBe(200);
   running.child.kill('SIGTERM');
   expect(await running.ended).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+test('keys of the command line count for upstreams of the file too', async () => {
+  await using cli = await temporaryCli();
+  const file = await configFile(
+    cli,
+    `listen = "127.0.0.1:0"\nstore = "memory:"\nupstreams = ["${fixtureCache.directory}"]`,
+  );
+  const keys = ['--trusted-public-keys', fixtureCache.publicKey];
+  await using running = cli.start(['serve', '--config', file, ...keys]);
+  const url = (await running.line(/^listening on /)).slice('listening on '.length);
+  const narinfo = await fetch(`${url}/${hashPartOfPath(fixtureCache.root)}.narinfo`);
+  expect(narinfo.status).toBe(200);
+});
+
+test.each([
+  ['a store that is only read', ['--store', 'lmdb:kept?read_only=true'], 'store takes no writes'],
+  ['services that take no writes', [], 'pathinfoservices.root takes no writes'],
+])('serve does not bring in what %s cannot keep', async (_, options, reason) => {
+  await using cli = await temporaryCli();
+  const file = await configFile(
+    cli,
+    `blobservices.root = { type = "memory" }
+    directoryservices.root = { type = "memory" }
+    pathinfoservices.root = { type = "readonly", inner = "memory:" }`,
+  );
+  const upstream = ['--upstream', fixtureCache.directory];
+  const { exitCode, stderr } = await cli.run(['serve', '--config', file, ...options, ...upstream]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`there is no place for what upstreams have: ${reason}`);
+});
+
+test('a file is UTF-8, with or without the mark that some editors begin it with', async () => {
+  await using cli = await temporaryCli();
+  const file = await configFile(cli, '\uFEFFpriority = 7\n');
+  expect((await cli.run(['config', 'check', file])).stdout).toContain('priority: 7');
+  await writeFile(file, Buffer.from('store = "\xe9"', 'latin1'));
+  const { exitCode, stderr } = await cli.run(['config', 'check', file]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toBe(`narthex: ${file}: is not UTF-8, as TOML is [CONFIG_INVALID]\n`);
 });

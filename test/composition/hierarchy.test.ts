@@ -11,6 +11,8 @@ import { StorePath } from '../../src/storePath.ts';
 import { itemsOf } from '../contracts/collect.ts';
 import { fixtureCache } from '../support/fixtureCache.ts';
 import { serveStatic } from '../support/staticCache.ts';
+import { syntheticCache, TEST_KEY } from '../support/syntheticCache.ts';
+import { file } from '../support/syntheticTree.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 
 const root = StorePath.parse(fixtureCache.root);
@@ -167,10 +169,103 @@ test('what cannot be opened leaves nothing open', async () => {
   await using directory = await temporaryDirectory('hierarchy');
   const config = lazily('https://cache.example').replace(
     'type = "lmdb"\npath = "store"\n[directoryservices.root]',
-    'type = "lmdb"\npath = "/dev/null/store"\n[directoryservices.root]',
+    'type = "cache"\nnear = "lmdb:store"\nfar = "lmdb:/dev/null/store"\n[directoryservices.root]',
   );
   await expect(built(directory.path, config)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   // the store that was opened first is closed: it can be taken away and made again
   await using again = await built(directory.path, lazily('https://cache.example'));
   expect(await itemsOf(again.holdings.pathInfos.list())).toEqual([]);
+});
+
+describe('a binary cache that keeps what it brings in', () => {
+  const keeping = (kept: string, castore: string) => `
+    trusted_public_keys = "${fixtureCache.publicKey}"
+    [blobservices]
+    root = ${castore}
+    [directoryservices]
+    root = ${castore}
+    [pathinfoservices.root]
+    type = "nix"
+    base_url = "${fixtureCache.directory}"
+    path_info_service = "${kept}"`;
+
+  test('in a service that nobody else needs, which is open all the time', async () => {
+    await using directory = await temporaryDirectory('hierarchy');
+    {
+      await using opened = await built(
+        directory.path,
+        keeping('lmdb:store', '{ type = "lmdb", path = "store" }'),
+      );
+      const got = await opened.holdings.pathInfos.get(root.digest);
+      expect(got?.storePath.absolute).toBe(root.absolute);
+    }
+    expect(await pathsIn(`${directory.path}/store`)).toEqual(closure);
+  });
+
+  test('in another store than anything else is in', async () => {
+    await using directory = await temporaryDirectory('hierarchy');
+    await using far = await temporaryDirectory('hierarchy');
+    await using store = await Store.open(far.path);
+    await using server = await serveStore(store, {});
+    // it is asked for the first time when a path is: its services are made before that
+    const config = keeping('&kept', '{ type = "memory" }');
+    await using opened = await built(
+      directory.path,
+      `${config}
+      [pathinfoservices.kept]
+      type = "cache"
+      near = "memory:"
+      far = "grpc+${server.url}"`,
+    );
+    const got = await opened.holdings.pathInfos.get(root.digest);
+    expect(got?.storePath.absolute).toBe(root.absolute);
+  });
+});
+
+test('what a policy finds is kept in the store where the paths are', async () => {
+  const world = (text: string) =>
+    syntheticCache([
+      { name: 'dep', tree: file(text) },
+      { name: 'top', references: ['dep'] },
+    ]);
+  const [ours, theirs] = [await world('ours'), await world('theirs')];
+  await using directory = await temporaryDirectory('hierarchy');
+  const bringIn = async (cache: typeof ours, name: string) => {
+    await using upstream = await serveStatic(cache.files);
+    const config = lazily(upstream.url).replace(/^trusted_public_keys.*$/m, '');
+    await using opened = await built(
+      directory.path,
+      `trusted_public_keys = "${TEST_KEY.publicKey}"\n${config}\nfrankenbuild = "report"`,
+    );
+    const { digest } = StorePath.parse(cache.storePath(name));
+    await opened.holdings.pathInfos.get(digest);
+  };
+  await bringIn(ours, 'dep');
+  await bringIn(theirs, 'top');
+  await using store = await Store.open(`${directory.path}/store`, { readOnly: true });
+  const findings = await itemsOf(store.findings.listFindings());
+  expect(findings.map(({ reference }) => reference.absolute)).toEqual([ours.storePath('dep')]);
+});
+
+test('content of which a store has only the blobs is copied to it whole', async () => {
+  await using directory = await temporaryDirectory('hierarchy');
+  {
+    await using opened = await built(
+      directory.path,
+      `trusted_public_keys = "${fixtureCache.publicKey}"
+      [blobservices]
+      root = { type = "lmdb", path = "store" }
+      [directoryservices]
+      root = { type = "lmdb", path = "directories" }
+      [pathinfoservices]
+      root = { type = "cache", near = "lmdb:store", far = "&upstream" }
+      kept = { type = "memory" }
+      [pathinfoservices.upstream]
+      type = "nix"
+      base_url = "${fixtureCache.directory}"
+      path_info_service = "&kept"`,
+    );
+    await opened.holdings.pathInfos.get(root.digest);
+  }
+  expect(await pathsIn(`${directory.path}/store`)).toEqual(closure);
 });

@@ -10,15 +10,18 @@
  *
  *     nix+https://cache.example?trusted_public_keys[0]=…&trusted_public_keys[1]=…
  *
- * A plus in a query is a plus and no space, for keys have such; everything else may be percent-encoded.
+ * Items of a list come in the order of their numbers. A plus in a query is a plus and no space, for keys have
+ * such; everything else may be percent-encoded.
  */
 import { excerpt } from '../../excerpt.ts';
 import type { ConfigTable, ConfigValue } from './configTable.ts';
 import type { Faults, Place } from './place.ts';
-import { withoutPassword } from './urls.ts';
+import { withoutSecrets } from './urls.ts';
 
 const ADDRESS = /^(?<scheme>[a-z][a-z0-9+.-]*?)(?<plus>\+|:)(?<rest>[^?]*)(?:\?(?<query>.*))?$/is;
-const LIST_ITEM = /^(?<key>.*)\[[0-9]*\]$/s;
+const LIST_ITEM = /^(?<key>.*)\[(?<number>[0-9]{0,9})\]$/s;
+/** `lmdb://name/path` has a host, which no path has; `lmdb:///path` has an empty one. */
+const WITH_HOST = /^\/\/(?!\/)/;
 
 /** The address as the table that means the same; `undefined` after a fault. */
 export function addressTable(
@@ -37,7 +40,7 @@ export function addressTable(
   const hasPlus = plus === '+';
   if (type === 'memory' && !hasPlus && /^\/*$/.test(rest)) {
     // nothing but its type
-  } else if (type === 'lmdb' && !hasPlus && rest !== '') {
+  } else if (type === 'lmdb' && !hasPlus && rest !== '' && !WITH_HOST.test(rest)) {
     // as a URL would have it, lmdb:///path
     set('path', rest.replace(/^\/\/(?=\/)/, ''));
   } else if (type === 'grpc' && hasPlus && /^https?:\/\/./i.test(rest)) {
@@ -47,7 +50,7 @@ export function addressTable(
   } else {
     faults.add(
       place,
-      `'${excerpt(withoutPassword(address))}' is no address; there are memory:, lmdb:PATH, grpc+http://HOST:PORT, grpc+https://HOST:PORT and nix+URL`,
+      `'${excerpt(withoutSecrets(address))}' is no address; there are memory:, lmdb:PATH, grpc+http://HOST:PORT, grpc+https://HOST:PORT and nix+URL`,
     );
     return undefined;
   }
@@ -57,6 +60,8 @@ export function addressTable(
 /** What follows the question mark; `false` after a fault. */
 function addQuery(table: ConfigTable, query: string | undefined, faults: Faults): boolean {
   const { place, entries } = table;
+  /** By key, the items by their numbers. */
+  const lists = new Map<string, Map<number, ConfigValue>>();
   for (const part of (query ?? '').split('&').filter((one) => one !== '')) {
     const equals = part.indexOf('=');
     const name = decoded(equals === -1 ? part : part.slice(0, equals));
@@ -65,17 +70,21 @@ function addQuery(table: ConfigTable, query: string | undefined, faults: Faults)
       faults.add(place, `'${excerpt(part)}' is not percent-encoded as it should be`);
       return false;
     }
-    const key = LIST_ITEM.exec(name)?.groups?.['key'] ?? name;
+    const { key = name, number } = LIST_ITEM.exec(name)?.groups ?? {};
     const value: ConfigValue = { kind: 'text', text, untyped: true, place };
-    const known = entries.get(key)?.value;
-    if (name === key && known !== undefined) {
-      faults.add(place, `'${excerpt(key)}' is given twice`);
+    const list = lists.get(key);
+    const at = number === '' ? (list?.size ?? 0) : Number(number);
+    if (entries.has(key) || (number === undefined ? list !== undefined : list?.has(at))) {
+      faults.add(place, `'${excerpt(name)}' is given twice`);
       return false;
     }
-    const items = known?.kind === 'list' ? known.items : [];
-    const listed: ConfigValue =
-      name === key ? value : { kind: 'list', items: [...items, value], place };
-    entries.set(key, { keyPlace: below(place, key), value: listed });
+    if (number === undefined) entries.set(key, { keyPlace: below(place, key), value });
+    else if (list === undefined) lists.set(key, new Map([[at, value]]));
+    else list.set(at, value);
+  }
+  for (const [key, list] of lists) {
+    const items = [...list].sort(([one], [other]) => one - other).map(([, item]) => item);
+    entries.set(key, { keyPlace: below(place, key), value: { kind: 'list', items, place } });
   }
   return true;
 }

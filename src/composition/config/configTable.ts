@@ -36,7 +36,7 @@ export function shownKind(value: ConfigValue): string {
     case 'text':
       return 'text';
     case 'integer':
-      return 'a number';
+      return String(value.integer);
     case 'flag':
       return 'true or false';
     case 'list':

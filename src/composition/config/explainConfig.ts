@@ -1,6 +1,7 @@
 /** What would be built of a configuration, for people and as data. Secrets are told by the names of their files. */
+import { displayBytes, utf8 } from '../../bytes.ts';
 import type { PublicKey } from '../../signature.ts';
-import type { ListenAddress } from './listenAddress.ts';
+import { type ListenAddress, shownListenAddress } from './listenAddress.ts';
 import type { OperationConfig } from './operationConfig.ts';
 import type { HoldingsConfig, ServeConfig } from './serveConfig.ts';
 import {
@@ -13,7 +14,8 @@ import {
   type ServiceKind,
   type UpstreamConfig,
 } from './serviceConfig.ts';
-import { withoutPassword } from './urls.ts';
+import { withoutSecrets } from './urls.ts';
+import { shownService } from './writePlaces.ts';
 
 /** A thing that would be made, and what it would be made of. */
 export interface ExplainedPart {
@@ -50,7 +52,7 @@ export function explainConfig(config: ServeConfig): ExplainedPart[] {
 type Setting = readonly [name: string, value: string | number | boolean | undefined];
 
 function addressText(address: ListenAddress | undefined): string | undefined {
-  return address && `${address.host}:${address.port}`;
+  return address && shownListenAddress(address);
 }
 
 function operationSettings(config: OperationConfig): Setting[] {
@@ -67,10 +69,10 @@ function operationSettings(config: OperationConfig): Setting[] {
   ];
 }
 
-/** Parts below each other, indented. */
+/** Parts below each other, indented; harmless on a terminal. */
 export function explainedLines(parts: readonly ExplainedPart[], indent = ''): string[] {
   return parts.flatMap(({ text, parts: below }) => [
-    indent + text,
+    indent + displayBytes(utf8(text)),
     ...explainedLines(below, `${indent}  `),
   ]);
 }
@@ -84,7 +86,9 @@ function explainHoldings(config: HoldingsConfig | undefined): ExplainedPart[] {
     explainService(hierarchy, kind, { name: ROOT, place: { key: '' } }, used),
   );
   const unused = SERVICE_KINDS.flatMap((kind) =>
-    [...hierarchy[kind].keys()].map((name) => `${kind}.${name}`).filter((one) => !used.has(one)),
+    [...hierarchy[kind].keys()]
+      .filter((name) => !used.has(`${kind}.${name}`))
+      .map((name) => shownService(kind, name)),
   );
   return unused.length === 0
     ? roots
@@ -97,11 +101,12 @@ function explainService(
   { name }: Reference,
   used: Set<string>,
 ): ExplainedPart {
-  const full = `${kind}.${withoutPassword(name)}`;
+  const full = shownService(kind, name);
+  const key = `${kind}.${name}`;
   const config = hierarchy[kind].get(name)?.config;
   if (config === undefined) return leaf(full);
-  if (used.has(full)) return leaf(`${full}, as above`);
-  used.add(full);
+  if (used.has(key)) return leaf(`${full}, as above`);
+  used.add(key);
   const parts = referencesOf(kind, config).map((outgoing) =>
     explainService(hierarchy, outgoing.kind, outgoing.reference, used),
   );
@@ -122,7 +127,7 @@ function sourceText({
   const trust = checkSignatures ? `signed by ${keyNames(trustedKeys)}` : 'unsigned ones too';
   const passwords = netrc === undefined ? '' : `, passwords from ${netrc.path}`;
   const elsewhere = narOrigins.length === 0 ? '' : `, NARs also at ${narOrigins.join(' ')}`;
-  return `nix, ${baseUrls.map(withoutPassword).join(' ')}, ${trust}${passwords}${elsewhere}`;
+  return `nix, ${baseUrls.map(withoutSecrets).join(' ')}, ${trust}${passwords}${elsewhere}`;
 }
 
 /** What a service is by itself, without what it refers to. */
@@ -138,7 +143,7 @@ function ownText(config: ServiceConfig): string {
         'trust' in config
           ? `, ${config.trust === 'peer' ? 'believed' : `signed by ${keyNames(config.trust)}`}`
           : '';
-      return `grpc, ${withoutPassword(config.url)}${trust}${token}`;
+      return `grpc, ${withoutSecrets(config.url)}${trust}${token}`;
     }
     case 'cache':
       return 'cache, near before far';

@@ -6,7 +6,7 @@ import { type PublicKey, parsePublicKeys } from '../../signature.ts';
 import { type ConfigEntry, type ConfigTable, type ConfigValue, shownKind } from './configTable.ts';
 import type { Faults, Place } from './place.ts';
 import type { FromFile, Reference, ServiceKind } from './serviceConfig.ts';
-import { hasScheme } from './urls.ts';
+import { hasScheme, withoutSecrets } from './urls.ts';
 
 /** What reading a configuration needs and collects. */
 export interface Reading {
@@ -180,6 +180,8 @@ export class Fields {
       this.#referenceOf(kind, item),
     );
     if (first !== undefined) return [first, ...others];
+    const value = this.#entries.get(key)?.value;
+    if (value?.kind === 'list') this.#wrong(value, 'at least one reference', undefined);
     return [this.#missing(key, { name: PLACEHOLDER, place: this.place })];
   }
 
@@ -237,7 +239,8 @@ export class Fields {
 
   #wrong<T>(value: ConfigValue, expected: string, placeholder: T): T {
     const { place } = value;
-    const actual = value.kind === 'text' ? `'${excerpt(value.text)}'` : shownKind(value);
+    const actual =
+      value.kind === 'text' ? `'${excerpt(withoutSecrets(value.text))}'` : shownKind(value);
     this.#reading.faults.add(place, `should be ${expected}, not ${actual}`);
     return placeholder;
   }

@@ -13,6 +13,11 @@ const MAX_PORT = 65_535;
 /** How addresses are written. */
 export const LISTEN_FORM = 'HOST:PORT';
 
+/** An address as it is written. */
+export function shownListenAddress({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** Reads `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, the last for all addresses; `undefined` where it is none. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   const groups = ADDRESS.exec(text)?.groups;

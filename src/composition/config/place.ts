@@ -1,5 +1,6 @@
 /** Where in a configuration something stands, and what is wrong there. */
 import { NarthexError } from '../../errors.ts';
+import { excerpt } from '../../excerpt.ts';
 
 /** A place in a file, or on the command line. */
 export interface Place {
@@ -22,7 +23,7 @@ export interface Fault {
 function shownFault(source: string | undefined, { place, message }: Fault): string {
   const { key, line, column } = place;
   const where = [source, line, column].filter((part) => part !== undefined).join(':');
-  return [where, key, message].filter((part) => part !== '').join(': ');
+  return [where, excerpt(key), message].filter((part) => part !== '').join(': ');
 }
 
 /**

@@ -12,6 +12,10 @@ import type { HoldingsConfig, ServeConfig } from './serveConfig.ts';
 import { SERVICE_KINDS, type UpstreamConfig } from './serviceConfig.ts';
 import { parseToml } from './toml.ts';
 import { hasScheme } from './urls.ts';
+import { unwritablePart } from './writePlaces.ts';
+
+/** What a command line says that goes before a file. */
+export type ConfigOverrides = Partial<Trusted>;
 
 /** How files are read that a configuration names, and what relative paths are relative to. */
 export type ConfigFiles = Pick<Reading, 'directory' | 'readText'>;
@@ -22,20 +26,21 @@ const OWN_SCHEME = /^(?:nix\+|grpc\+|lmdb:|memory:)/i;
 /**
  * Reads a configuration file.
  * @param file its name, for errors
+ * @param overrides keys that count in place of those of the file
  * @throws CONFIG_INVALID with `line`, `column`, `key` of the first fault, and all `faults`
  */
 export async function readConfig(
   text: string,
   file: string,
   files: ConfigFiles,
+  overrides: ConfigOverrides = {},
 ): Promise<ServeConfig> {
   const faults = new Faults(file);
   const table = parseToml(text, file);
   const reading: Reading = { ...files, faults, addressed: () => {} };
   const fields = new Fields(table, reading);
-  const trusted: Trusted = {
-    trustedKeys: fields.publicKeys('trusted_public_keys') ?? [CACHE_NIXOS_ORG_KEY],
-  };
+  const ownKeys = fields.publicKeys('trusted_public_keys') ?? [CACHE_NIXOS_ORG_KEY];
+  const trusted: Trusted = { trustedKeys: overrides.trustedKeys ?? ownKeys };
   const infused = { narhash: 'narHash', infused: 'infused' } as const;
   const narUrls = fields.word('nar_urls', ['narhash', 'infused']);
   const config: ServeConfig = {
@@ -54,8 +59,18 @@ export async function readConfig(
     operation: readOperation(fields),
   };
   fields.end();
+  if (faults.isEmpty) checkHoldings(config, fields);
   faults.throwIfAny();
   return config;
+}
+
+/** What brings in, or lets others, needs what takes writes. */
+function checkHoldings({ holdings, upstreams, uploadTokens }: ServeConfig, fields: Fields): void {
+  const unwritable = holdings && unwritablePart(holdings);
+  if (unwritable === undefined) return;
+  const message = `of no use here: ${unwritable} takes no writes`;
+  if (upstreams.length > 0) fields.fault('upstreams', message);
+  if (uploadTokens !== undefined) fields.fault('upload_token_file', message);
 }
 
 /**

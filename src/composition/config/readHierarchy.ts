@@ -17,6 +17,7 @@ import {
   type ServiceConfig,
   type ServiceKind,
 } from './serviceConfig.ts';
+import { checkWritePlaces, shownService } from './writePlaces.ts';
 
 /** A service that is still to be read. */
 interface Unread {
@@ -71,6 +72,7 @@ export async function readHierarchy(
     fields.end();
   }
   if (faults.isEmpty) checkReferences(services, config.place, reading);
+  if (faults.isEmpty) checkWritePlaces(services, faults);
   return services;
 }
 
@@ -96,14 +98,19 @@ function checkReferences(services: Services, place: Place, { faults }: Hierarchy
         const { name, place: from } = outgoing.reference;
         const known = services[outgoing.kind];
         if (known.has(name)) continue;
-        const names = [...known.keys()].map((one) => `&${one}`).join(', ');
-        faults.add(from, `there is no ${outgoing.kind}.${excerpt(name)}; there are ${names}`);
+        const names = [...known]
+          .filter(([one, { place }]) => place.key === `${outgoing.kind}.${one}`)
+          .map(([one]) => `&${excerpt(one)}`);
+        faults.add(
+          from,
+          `there is no ${outgoing.kind}.${excerpt(name)}; there are ${names.join(', ')}`,
+        );
       }
     }
   }
   if (!faults.isEmpty) return;
   for (const chain of cyclesOf(services)) {
-    const names = chain.map(({ kind, reference }) => `${kind}.${reference.name}`);
+    const names = chain.map(({ kind, reference }) => shownService(kind, reference.name));
     const [first] = chain;
     if (first === undefined) continue;
     faults.add(first.reference.place, `is made of itself: ${[...names, names[0]].join(' → ')}`);

@@ -1,4 +1,5 @@
 /** From a table to the service that it describes: the keys of each type. */
+import { NarthexError } from '../../errors.ts';
 import type { FrankenbuildPolicy } from '../../ingest/frankenbuild.ts';
 import { type PublicKey, SecretKey } from '../../signature.ts';
 import { isOrigin } from '../../upstream/http/narOrigins.ts';
@@ -112,8 +113,26 @@ async function grpc(fields: Fields): Promise<GrpcConfig> {
   const url = fields.requiredText('url').replace(/^grpc\+(?=https?:)/i, '');
   const fault = url === '' ? undefined : urlFault(url, ['http:', 'https:']);
   if (fault !== undefined) fields.fault('url', fault);
-  const token = await fields.file('token_file', (text) => text.trim());
+  else if (url !== '' && !isPlainUrl(url)) {
+    fields.fault(
+      'url',
+      'takes neither user and password nor a query; a token goes into token_file',
+    );
+  }
+  const token = await fields.file('token_file', parseToken);
   return { type: 'grpc', url, token };
+}
+
+function isPlainUrl(text: string): boolean {
+  const { username, password, search, hash } = new URL(text);
+  return username + password + search + hash === '';
+}
+
+/** What can be sent as a bearer token. @throws KEY_INVALID the token is not told */
+function parseToken(text: string): string {
+  const token = text.trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new NarthexError('KEY_INVALID', 'a token is one line of printable ASCII without spaces');
 }
 
 async function grpcPathInfos(fields: Fields, trusted: Trusted): Promise<GrpcPathInfoConfig> {

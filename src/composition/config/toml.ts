@@ -5,32 +5,39 @@ import { Faults, type Place } from './place.ts';
 
 type Name = AST.TOMLBare | AST.TOMLQuoted;
 
+/** Of a file. */
+const BEGINNING: Place = { key: '', line: 1, column: 1 };
+
 /**
  * Reads a file's text.
  * @param file its name, for errors
  * @throws CONFIG_INVALID it is no TOML
  */
 export function parseToml(text: string, file: string): ConfigTable {
-  const root = newTable({ key: '', line: 1, column: 1 });
-  for (const part of astOf(text, file).body[0].body) {
+  const faults = new Faults(file);
+  try {
+    return tableOf(parseTOML(text, { tomlVersion: '1.0.0' }));
+  } catch (error) {
+    if (error instanceof ParseError) {
+      const { message, lineNumber: line, column } = error;
+      faults.add({ key: '', line, column: column + 1 }, message);
+    } else if (error instanceof RangeError) {
+      // parser and we go down with what is written, and there is an end to that
+      faults.add(BEGINNING, 'lists or tables are nested too deeply');
+    }
+    faults.throwIfAny();
+    throw error;
+  }
+}
+
+function tableOf(program: AST.TOMLProgram): ConfigTable {
+  const root = newTable(BEGINNING);
+  for (const part of program.body[0].body) {
     if (part.type === 'TOMLKeyValue') addKeyValue(root, part);
     else if (part.kind === 'standard') addTable(root, part);
     else addTableOfList(root, part);
   }
   return root;
-}
-
-function astOf(text: string, file: string): AST.TOMLProgram {
-  try {
-    return parseTOML(text, { tomlVersion: '1.0.0' });
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw error;
-    const faults = new Faults(file);
-    const { message, lineNumber: line, column } = error;
-    faults.add({ key: '', line, column: column + 1 }, message);
-    faults.throwIfAny();
-    throw error;
-  }
 }
 
 /** `[a.b]` and what follows it. */

@@ -16,10 +16,16 @@ export function urlFault(text: string, protocols: readonly string[]): string | u
   const url = URL.parse(text);
   if (url !== null && protocols.includes(url.protocol)) return undefined;
   const names = protocols.map((protocol) => protocol.slice(0, -1)).join(' or ');
-  return `'${excerpt(withoutPassword(text))}' is no ${names} URL`;
+  return `'${excerpt(withoutSecrets(text))}' is no ${names} URL`;
 }
 
-/** For people to see. */
-export function withoutPassword(address: string): string {
-  return address.replace(/\/\/[^/@]*@/, '//');
+/**
+ * An address for people to see: without user, password and query, any of which may let somebody in. A path is
+ * as it is.
+ */
+export function withoutSecrets(address: string): string {
+  if (!hasScheme(address)) return address;
+  // of what is no URL nobody knows where its password ends
+  const user = URL.canParse(address) ? /\/\/[^/?#]*@/ : /\/\/.*@/s;
+  return address.replace(user, '//').replace(/[?#].*$/s, '?…');
 }

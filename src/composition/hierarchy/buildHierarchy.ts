@@ -51,9 +51,10 @@ export async function buildHierarchy(config: HierarchyConfig): Promise<BuiltHier
     directories: await castore.directories(ROOT),
     // one that knows no variants takes no writes either
     pathInfos: isVariantService(root) ? root : new ReadOnlyPathInfoService(root),
-    ...(await castore.nars(ROOT)),
+    ...(await castore.nars(ROOT, ROOT)),
     narReader: parts.workers.narReader,
   };
+  await pathInfos.makeLate();
   const owned = opened.move();
   return { holdings, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -80,6 +81,8 @@ class PathInfoParts {
   readonly #config: HierarchyConfig;
   readonly #workshop: Workshop;
   readonly #services = new Map<string, Promise<PathInfoService>>();
+  /** Services that others ask for only when they are asked themselves. */
+  readonly #late = new Set<string>();
   readonly #coolDown = new CoolDown<PathInfoService>(CLOCK);
 
   constructor(config: HierarchyConfig, workshop: Workshop) {
@@ -89,6 +92,12 @@ class PathInfoParts {
 
   service(name: string): Promise<PathInfoService> {
     return madeOnce(this.#services, name, () => this.#make(this.#configOf(name)));
+  }
+
+  /** Makes what is asked for late, as long as there is somebody to close it. */
+  async makeLate(): Promise<void> {
+    // making one may add others, which the loop comes to as well
+    for (const name of this.#late) await this.service(name);
   }
 
   async #make(config: PathInfoConfig): Promise<PathInfoService> {
@@ -158,8 +167,11 @@ class PathInfoParts {
     const { parts, castore, opened } = this.#workshop;
     const { blobService, directoryService, pathInfoService } = config;
     const access = { netrc: netrc?.value, narOrigins };
-    const { contentByNarHash, recordContent } = await castore.nars(blobService.name);
-    const target = await castore.castore(blobService.name, directoryService.name);
+    const castoreNames = [blobService.name, directoryService.name] as const;
+    const { contentByNarHash, recordContent } = await castore.nars(...castoreNames);
+    const target = await castore.castore(...castoreNames);
+    const store = await parts.storeBehind('pathinfoservices', pathInfoService.name);
+    this.#late.add(pathInfoService.name);
     const baseUrl = await openUpstreams(baseUrls, access);
     return opened.use(
       new NixHTTPPathInfoService({
@@ -173,6 +185,7 @@ class PathInfoParts {
         allowUnknown,
         // it may be made of this very service
         pathInfoService: new LatePathInfoService(() => this.service(pathInfoService.name)),
+        findings: store?.findings,
         contentByNarHash,
         recordContent,
       }),
@@ -216,8 +229,8 @@ class PathInfoParts {
     const { castore } = this.#workshop;
     return {
       castore: await castore.castore(blobs, directories),
-      store: await castore.storeBehind(blobs),
-      nars: await castore.nars(blobs),
+      store: await castore.storeBehind(blobs, directories),
+      nars: await castore.nars(blobs, directories),
       source,
     };
   }

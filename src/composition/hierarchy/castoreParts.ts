@@ -68,27 +68,17 @@ export class CastoreParts {
     };
   }
 
-  /** The embedded store that a blob service writes to, if it is one. */
-  async storeBehind(name: string): Promise<Store | undefined> {
-    const config = this.#blobConfig(name);
-    switch (config.type) {
-      case 'lmdb':
-        return config.readOnly ? undefined : await this.#parts.store(config);
-      case 'cache':
-        return await this.storeBehind(config.near.name);
-      case 'lru':
-        return await this.storeBehind(config.inner.name);
-      case 'priority':
-        return await this.storeBehind(config.members[0].name);
-      default:
-        return undefined;
-    }
+  /** The embedded store that both services write to, if it is the same one. */
+  async storeBehind(blobs: string, directories: string): Promise<Store | undefined> {
+    const store = await this.#parts.storeBehind('blobservices', blobs);
+    const other = await this.#parts.storeBehind('directoryservices', directories);
+    return store === other ? store : undefined;
   }
 
-  /** Which NARs lie in a blob service: the store behind it remembers them, or memory does. */
-  nars(name: string): Promise<Nars> {
-    return madeOnce(this.#nars, name, async () => {
-      const store = await this.storeBehind(name);
+  /** Which NARs lie in two services: the store behind them remembers them, or memory does. */
+  nars(blobs: string, directories: string): Promise<Nars> {
+    return madeOnce(this.#nars, JSON.stringify([blobs, directories]), async () => {
+      const store = await this.storeBehind(blobs, directories);
       return store === undefined ? new NarMemory() : narsOf(store);
     });
   }

@@ -14,6 +14,7 @@ import type {
   Reference,
   ServiceKind,
 } from '../config/serviceConfig.ts';
+import { writePlaceOf } from '../config/writePlaces.ts';
 import { openStore } from '../openStore.ts';
 
 /** Opens stores and connections, which are closed with `opened`. */
@@ -43,6 +44,12 @@ export class OpenParts {
       const encoder = this.workers.encoder();
       return this.#opened.use(await openStore(path, { readOnly, encoder }));
     });
+  }
+
+  /** The embedded store that a service writes to, if it is one. */
+  async storeBehind(kind: ServiceKind, name: string): Promise<Store | undefined> {
+    const config = writePlaceOf(this.#config, kind, name)?.config;
+    return config?.type === 'lmdb' && !config.readOnly ? await this.store(config) : undefined;
   }
 
   /** @throws UPSTREAM_URL_INVALID */

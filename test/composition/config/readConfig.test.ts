@@ -92,6 +92,33 @@ describe('the short form', () => {
   });
 });
 
+describe('an address', () => {
+  const upstreamOf = async (address: string) =>
+    (await read(`upstreams = ["${address}"]`)).upstreams;
+  const key = (name: string) => String(TEST_KEY.publicKey).replace(/^[^:]*/, name);
+
+  test('has lists in the order of their numbers', async () => {
+    const keys = `trusted_public_keys[10]=${key('c')}&trusted_public_keys[0]=${key('a')}&trusted_public_keys[2]=${key('b')}`;
+    const [upstream] = await upstreamOf(`nix+https://cache.example?${keys}`);
+    if (upstream?.type !== 'nix') throw new Error('it is a binary cache');
+    expect(upstream.trustedKeys.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('may have its query after a URL of its own scheme only', async () => {
+    const [upstream] = await upstreamOf('https://cache.example?token=a');
+    expect(upstream).toMatchObject({ baseUrls: ['https://cache.example?token=a'] });
+  });
+});
+
+test('keys of the command line count in place of those of the file', async () => {
+  const { publicKey } = SecretKey.generate('given-1');
+  const text = `trusted_public_keys = "${TEST_KEY.publicKey}"\nupstreams = ["https://cache.example"]`;
+  const files = { directory: '/', readText: async () => '' };
+  const config = await readConfig(text, 'narthex.toml', files, { trustedKeys: [publicKey] });
+  expect(config.trustedKeys).toEqual([publicKey]);
+  expect(config.upstreams).toMatchObject([{ trustedKeys: [publicKey] }]);
+});
+
 describe('a hierarchy', () => {
   test('of every type', async () => {
     const { holdings } = await read(`
@@ -154,6 +181,14 @@ describe('a hierarchy', () => {
 });
 
 const at = (place: string) => `narthex.toml:${place}`;
+/** Where blobs and directories go, and PathInfos are. */
+const kept = (blobs: string, pathInfos: string) => `
+[blobservices]
+root = ${blobs}
+[directoryservices]
+root = { type = "memory" }
+[pathinfoservices]
+${pathInfos}`;
 
 test.each<[string, string, string[]]>([
   [
@@ -284,11 +319,111 @@ members = ["memory:", "&root"]`,
     ],
   ],
   [
+    'lists that are nested without an end',
+    `priority = ${'['.repeat(100_000)}${']'.repeat(100_000)}`,
+    [at('1:1: lists or tables are nested too deeply')],
+  ],
+  [
+    'a key that would write to the terminal',
+    '"\\u001b[2J" = 1',
+    [at('1:1: \\x1b[2J: not known here')],
+  ],
+  [
+    'one key as text and as a list in an address',
+    'upstreams = ["nix+https://a.example?base_url[0]=https://b.example"]',
+    [at("1:14: upstreams: 'base_url[0]' is given twice")],
+  ],
+  [
+    'an item twice in an address',
+    'upstreams = ["nix+a?trusted_public_keys[1]=a&trusted_public_keys[1]=b"]',
+    [at("1:14: upstreams: 'trusted_public_keys[1]' is given twice")],
+  ],
+  [
+    'a host in front of a path',
+    'store = "lmdb://store/a"',
+    [at("1:1: store: 'lmdb://store/a' is no address; there are ")],
+  ],
+  [
+    'no member at all',
+    `${ROOTS}type = "priority"\nmembers = []`,
+    [at('8:11: pathinfoservices.root.members: should be at least one reference, not a list')],
+  ],
+  [
+    'a password for a peer, which would not be sent',
+    'upstreams = ["grpc+http://me:secret@peer.example:1"]',
+    [at('1:14: upstreams?url: takes neither user and password nor a query')],
+  ],
+  [
+    'a token that cannot be sent',
+    `${ROOTS}type = "grpc"\nurl = "http://peer:1"\ntoken_file = "netrc"`,
+    [at('9:1: pathinfoservices.root.token_file: a token is one line of printable ASCII')],
+  ],
+  [
+    'an address with a password, which is not told',
+    'upstreams = ["ftp://me:sec@ret@a.example/x?token=secret"]',
+    [at("1:14: upstreams: 'ftp://a.example/x?…' is no http or https or file URL")],
+  ],
+  [
+    'a reference beside an address with a password',
+    `${ROOTS}type = "cache"\nnear = "&gone"\nfar = "nix+https://me:secret@a.example"`,
+    [at('8:8: pathinfoservices.root.near: there is no pathinfoservices.gone; there are &root')],
+  ],
+  [
+    'a binary cache alone, which keeps nothing',
+    `${ROOTS}type = "nix"\nbase_url = "https://a.example"`,
+    [
+      at(
+        '6:19: pathinfoservices.root: there is no place for what it brings in: pathinfoservices.root takes no writes',
+      ),
+    ],
+  ],
+  [
+    'a cache before what takes no writes',
+    `${ROOTS}type = "cache"\nnear = "&a"\nfar = "memory:"\n[pathinfoservices.a]\ntype = "lru"\nmax_entries = 1\ninner = "lmdb:/a?read_only=true"`,
+    [
+      at(
+        '8:8: pathinfoservices.root.near: there is no place for what it brings in: pathinfoservices.lmdb:/a?… takes no writes',
+      ),
+    ],
+  ],
+  [
+    'a binary cache whose blobs take no writes',
+    kept(
+      '{ type = "readonly", inner = "memory:" }',
+      'root = { type = "cache", near = "memory:", far = "nix+https://a.example" }',
+    ),
+    [
+      at(
+        '7:50: pathinfoservices.root.far: there is no place for what it brings in: blobservices.root takes no writes',
+      ),
+    ],
+  ],
+  [
+    'PathInfos in a store that has not their content',
+    kept(
+      '{ type = "lmdb", path = "/a" }',
+      'root = { type = "cache", near = "lmdb:/a", far = "nix+https://a.example" }',
+    ),
+    [
+      at(
+        '7:50: pathinfoservices.root.far: there is no place for what it brings in: pathinfoservices.lmdb:/a takes only PathInfos whose content is in the same store, and content goes to directoryservices.root',
+      ),
+    ],
+  ],
+  [
+    'uploads into what takes no writes',
+    'store = "lmdb:/a?read_only=true"\nupload_token_file = "tokens"\nupstreams = ["https://a.example"]',
+    [
+      at('2:1: upload_token_file: of no use here: store takes no writes'),
+      at('3:1: upstreams: of no use here: store takes no writes'),
+    ],
+  ],
+  [
     'several at once, in order',
     'priority = -1\nlisten = 5\nwhat = 1',
     [
-      at('1:12: priority: should be a whole number from 0, not a number'),
-      at('2:10: listen: should be text that is not empty, not a number'),
+      at('1:12: priority: should be a whole number from 0, not -1'),
+      at('2:10: listen: should be text that is not empty, not 5'),
       at('3:1: what: not known here'),
     ],
   ],
