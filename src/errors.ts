@@ -48,7 +48,8 @@ export const ERROR_CODES = {
   UPSTREAM_DIFFERS: 'an upstream has other content for a store path than the one that is kept',
   STORE_DIR_MISMATCH: 'a binary cache is for another store directory',
   NOT_A_BINARY_CACHE: 'there is no nix-cache-info where a binary cache should be',
-  STORE_PATH_MISMATCH: 'a narinfo is about another store path than was asked for',
+  STORE_PATH_MISMATCH:
+    "a narinfo or a peer's answer is about another store path than was asked for",
   SIGNATURE_MISSING: 'no signature by a trusted key, and no content address instead',
   SIGNATURE_MISMATCH: 'a signature by a trusted key does not verify',
   LISTING_MISMATCH: 'a NAR listing (.ls) is not that of the path that it is about',

@@ -15,7 +15,7 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 export interface ChannelOptions {
   /** Sent with every call, as a bearer token. */
   readonly token?: string | undefined;
-  /** For calls with one answer. */
+  /** For calls with one answer, and for the next message of those with many. */
   readonly timeoutMs?: number | undefined;
   readonly maxMessageBytes?: number | undefined;
 }
@@ -25,7 +25,7 @@ export interface GrpcChannel extends Disposable {
   /** Without credentials and slash at its end. */
   readonly url: string;
   readonly transport: Transport;
-  /** For calls with one answer. */
+  /** For calls with one answer, and for the next message of those with many. */
   readonly timeoutMs: number;
 }
 

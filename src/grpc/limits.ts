@@ -8,5 +8,8 @@ export const BLOB_PIECE_BYTES = 1024 * 1024;
 export const MAX_BLOB_BYTES = 1024 ** 4;
 /** Directories of one put. */
 export const MAX_DIRECTORIES_PER_PUT = 20_000_000;
-/** A call with one answer must be over after so long; streams go at the pace of their readers. */
+/**
+ * A call with one answer must be over after so long; streams go at the pace of their readers, and must not be silent
+ * for longer while they are waited for.
+ */
 export const DEFAULT_TIMEOUT_MS = 60_000;

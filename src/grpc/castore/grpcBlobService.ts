@@ -18,6 +18,7 @@ import {
   BlobService as BlobServiceSchema,
 } from '../gen/snix/castore/v1/rpc_blobstore_pb.ts';
 import { BLOB_PIECE_BYTES } from '../limits.ts';
+import { messagesOf } from '../messages.ts';
 import { fromConnectError, isNotFound } from '../status.ts';
 import { UploadStream } from '../uploadStream.ts';
 
@@ -70,11 +71,10 @@ export class GrpcBlobService implements BlobService {
     const { signal, offset = 0, length = Number.POSITIVE_INFINITY } = options;
     signal?.throwIfAborted();
     if (digest.equals(EMPTY_BLOB)) return (async function* () {})();
-    const call = new AbortController();
-    const pieces = this.#pieces(digest, signalOf(signal, call.signal), signal);
+    const pieces = this.#pieces(digest, signal);
     const first = await pieces.next();
     if (first.value === 'absent') return undefined;
-    return within(this.#verified(digest, pieces, call), offset, offset + length);
+    return within(this.#verified(digest, pieces), offset, offset + length);
   }
 
   openWrite(options?: ServiceOptions): BlobWriter {
@@ -96,12 +96,16 @@ export class GrpcBlobService implements BlobService {
   /** First whether it is there, then its pieces. */
   async *#pieces(
     digest: Digest,
-    signal: AbortSignal,
-    caller: AbortSignal | undefined,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<'absent' | 'present' | Uint8Array, void, undefined> {
     let begun = false;
+    const pieces = messagesOf((call) => this.#client.read({ digest: digest.bytes }, call), {
+      channel: this.#channel,
+      method: 'Read',
+      signal,
+    });
     try {
-      for await (const { data } of this.#client.read({ digest: digest.bytes }, { signal })) {
+      for await (const { data } of pieces) {
         if (!begun) yield 'present';
         begun = true;
         if (data.length > 0) yield data;
@@ -109,34 +113,28 @@ export class GrpcBlobService implements BlobService {
       if (!begun) yield 'present';
     } catch (error) {
       if (!begun && isNotFound(error)) yield 'absent';
-      else throw this.#failure(error, 'Read', caller);
+      else throw this.#failure(error, 'Read', signal);
     }
   }
 
   async *#verified(
     digest: Digest,
     pieces: AsyncIterable<'absent' | 'present' | Uint8Array>,
-    call: AbortController,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const hasher = new DigestHasher();
     const held: Uint8Array[] = [];
     let size = 0;
-    try {
-      for await (const piece of pieces) {
-        if (typeof piece === 'string') continue;
-        hasher.update(piece);
-        held.push(piece);
-        size += piece.length;
-        if (size <= HELD_BYTES) continue;
-        while (held.length > 1) yield held.shift() ?? EMPTY;
-      }
-      const actual = hasher.finish();
-      if (!actual.equals(digest)) throw otherBlob(digest, actual);
-      yield* held;
-    } finally {
-      // ends the call where the reader leaves early
-      call.abort();
+    for await (const piece of pieces) {
+      if (typeof piece === 'string') continue;
+      hasher.update(piece);
+      held.push(piece);
+      size += piece.length;
+      if (size <= HELD_BYTES) continue;
+      while (held.length > 1) yield held.shift() ?? EMPTY;
     }
+    const actual = hasher.finish();
+    if (!actual.equals(digest)) throw otherBlob(digest, actual);
+    yield* held;
   }
 
   #failure(error: unknown, method: string, signal: AbortSignal | undefined): unknown {

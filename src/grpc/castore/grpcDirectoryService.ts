@@ -10,6 +10,7 @@ import type { GrpcChannel } from '../channel.ts';
 import { digestFrom } from '../fields.ts';
 import type { Directory as ProtoDirectory } from '../gen/snix/castore/v1/castore_pb.ts';
 import { DirectoryService as DirectoryServiceSchema } from '../gen/snix/castore/v1/rpc_directory_pb.ts';
+import { messagesOf } from '../messages.ts';
 import { fromConnectError, isNotFound } from '../status.ts';
 import { UploadStream } from '../uploadStream.ts';
 import { directoryFromProto, directoryToProto } from './entryConversion.ts';
@@ -72,10 +73,15 @@ export class GrpcDirectoryService implements DirectoryService {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const request = { byWhat: { case: 'digest', value: digest.bytes }, recursive } as const;
-    const call = signal === undefined ? {} : { signal };
+    const channel = this.#channel;
+    const messages = messagesOf((call) => this.#client.get(request, call), {
+      channel,
+      method: 'Get',
+      signal,
+    });
     let first = true;
     try {
-      for await (const message of this.#client.get(request, call)) {
+      for await (const message of messages) {
         const directory = directoryFromProto(message);
         if (first && !directory.digest.equals(digest)) throw unasked(directory.digest, digest);
         first = false;
@@ -83,7 +89,7 @@ export class GrpcDirectoryService implements DirectoryService {
       }
     } catch (error) {
       if (first && isNotFound(error)) return;
-      throw fromConnectError(error, { url: this.#channel.url, method: 'Get' }, signal);
+      throw fromConnectError(error, { url: channel.url, method: 'Get' }, signal);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** A PathInfo service of a gRPC peer. */
 import { type Client, createClient } from '@connectrpc/connect';
+import { equalBytes } from '../../bytes.ts';
 import type { Digest } from '../../castore/digest.ts';
 import type { Node } from '../../castore/node.ts';
 import { NarthexError } from '../../errors.ts';
@@ -12,6 +13,7 @@ import type { TrustPolicy } from '../../pathinfo/trustPolicy.ts';
 import { UnresolvedPathInfo } from '../../pathinfo/unresolvedPathInfo.ts';
 import type { VariantService } from '../../pathinfo/variantService.ts';
 import type { NarMeasure } from '../../render/measureNar.ts';
+import { formatHashPart } from '../../storePath.ts';
 import { entryToProto } from '../castore/entryConversion.ts';
 import type { GrpcChannel } from '../channel.ts';
 import { asField, sizeFrom } from '../fields.ts';
@@ -21,6 +23,7 @@ import {
 } from '../gen/narthex/store/v1/rpc_variant_pb.ts';
 import type { PathInfo as ProtoPathInfo } from '../gen/snix/store/v1/pathinfo_pb.ts';
 import { PathInfoService as PathInfoServiceSchema } from '../gen/snix/store/v1/rpc_pathinfo_pb.ts';
+import { messagesOf } from '../messages.ts';
 import { fromConnectError, isNotFound, isUnimplemented } from '../status.ts';
 import { pathInfoFromProto } from './pathInfoConversion.ts';
 import { preferResultFromProto } from './preferConversion.ts';
@@ -66,7 +69,7 @@ export class GrpcPathInfoService implements VariantService {
   async get(digest: Uint8Array, options?: PathInfoOptions): Promise<PathInfo | undefined> {
     return await this.#either(
       options,
-      async (call) => this.#told(await this.#variants.getCurrent({ digest }, call)),
+      async (call) => ofPath(digest, this.#told(await this.#variants.getCurrent({ digest }, call))),
       () => this.#getUnresolved(digest, options),
     );
   }
@@ -84,7 +87,10 @@ export class GrpcPathInfoService implements VariantService {
     const request = { digest, closureDigest: closureDigest.bytes };
     return await this.#either(
       options,
-      async (call) => this.#told(await this.#variants.get(request, call)),
+      async (call) => {
+        const told = ofPath(digest, this.#told(await this.#variants.get(request, call)));
+        return ofClosure(closureDigest, told);
+      },
       async () => {
         const only = await this.#getUnresolved(digest, options);
         return only?.closureDigest.equals(closureDigest) ? only : undefined;
@@ -95,7 +101,7 @@ export class GrpcPathInfoService implements VariantService {
   async *listVariants(digest: Uint8Array, options?: PathInfoOptions): AsyncGenerator<PathInfo> {
     if (await this.#knowsVariants(options)) {
       const told = this.#streamed('List', (call) => this.#variants.list({ digest }, call), options);
-      for await (const message of told) yield this.#told(message);
+      for await (const message of told) yield ofPath(digest, this.#told(message));
       return;
     }
     const only = await this.get(digest, options);
@@ -114,9 +120,14 @@ export class GrpcPathInfoService implements VariantService {
     const messages = (async function* () {
       for (const pathInfo of pathInfos) yield variantToProto(pathInfo);
     })();
-    const put = (call: { signal?: AbortSignal }) => this.#variants.put(messages, call);
     const kept: PathInfo[] = [];
-    for await (const message of this.#streamed('Put', put, options)) kept.push(this.#told(message));
+    try {
+      // what is put is verified before it is answered, however long that takes
+      const told = this.#variants.put(messages, signal === undefined ? {} : { signal });
+      for await (const message of told) kept.push(this.#told(message));
+    } catch (error) {
+      throw this.#failure(error, 'Put', options);
+    }
     return kept;
   }
 
@@ -142,7 +153,11 @@ export class GrpcPathInfoService implements VariantService {
     const request = { closureDigest: closureDigest.bytes };
     return await this.#either(
       options,
-      async (call) => this.#told(await this.#variants.getByClosureDigest(request, call)),
+      async (call) =>
+        ofClosure(
+          closureDigest,
+          this.#told(await this.#variants.getByClosureDigest(request, call)),
+        ),
       async () => {
         throw unsupported(this.#channel.url, 'getByClosureDigest');
       },
@@ -211,6 +226,7 @@ export class GrpcPathInfoService implements VariantService {
     if (this.#hasVariants === undefined) {
       await this.#either(
         options,
+        // whatever it tells: it knows the question
         async (call) => this.#told(await this.#variants.getCurrent(nowhere, call)),
         async () => undefined,
       );
@@ -223,7 +239,7 @@ export class GrpcPathInfoService implements VariantService {
     options: PathInfoOptions | undefined,
   ): Promise<PathInfo | undefined> {
     const message = await this.#ask(digest, options);
-    return message && (await this.#resolved(message, options));
+    return message && ofPath(digest, await this.#resolved(message, options));
   }
 
   async #resolved(message: ProtoPathInfo, options: PathInfoOptions | undefined): Promise<PathInfo> {
@@ -273,13 +289,13 @@ export class GrpcPathInfoService implements VariantService {
 
   async *#streamed<T>(
     method: string,
-    begin: (call: { signal?: AbortSignal }) => AsyncIterable<T>,
+    begin: (call: { readonly signal: AbortSignal }) => AsyncIterable<T>,
     options: PathInfoOptions | undefined,
   ): AsyncGenerator<T, void, undefined> {
     const signal = options?.signal;
     signal?.throwIfAborted();
     try {
-      yield* begin(signal === undefined ? {} : { signal });
+      yield* messagesOf(begin, { channel: this.#channel, method, signal });
     } catch (error) {
       throw this.#failure(error, method, options);
     }
@@ -296,6 +312,29 @@ export class GrpcPathInfoService implements VariantService {
       ? unsupported(this.#channel.url, method)
       : fromConnectError(error, facts, options?.signal);
   }
+}
+
+/** @throws STORE_PATH_MISMATCH the peer tells another path than it was asked for */
+function ofPath(digest: Uint8Array, pathInfo: PathInfo): PathInfo {
+  const { storePath } = pathInfo;
+  if (equalBytes(storePath.digest, digest)) return pathInfo;
+  const expected = formatHashPart(digest);
+  throw new NarthexError(
+    'STORE_PATH_MISMATCH',
+    `the peer answers ${storePath.baseName} when asked for ${expected}`,
+    { expected, actual: storePath.baseName },
+  );
+}
+
+/** @throws DIGEST_MISMATCH the peer tells another variant than it was asked for */
+function ofClosure(expected: Digest, pathInfo: PathInfo): PathInfo {
+  const { closureDigest: actual, storePath } = pathInfo;
+  if (actual.equals(expected)) return pathInfo;
+  throw new NarthexError(
+    'DIGEST_MISMATCH',
+    `${storePath.absolute}: asked for closure ${expected}, given ${actual}`,
+    { storePath: storePath.absolute, expected: String(expected), actual: String(actual) },
+  );
 }
 
 function withVerification<Info extends PathInfo | UnresolvedPathInfo>(

@@ -34,7 +34,7 @@ test('every key', async () => {
       'log from the level: info',
       'form of logs: json',
       'metrics on the same port: true',
-      'metrics at: ::1:9127',
+      'metrics at: [::1]:9127',
       'connections: 10',
       'connections of one client: 2',
       'uploads at once: 3',
