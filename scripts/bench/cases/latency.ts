@@ -1,0 +1,107 @@
+/**
+ * A cache far away: every answer takes 50 ms. A closure of known depth takes as many round trips to
+ * discover as it is deep, and its NARs come meanwhile.
+ *
+ * How many round trips follow each other is how much longer it takes where one takes a second: next to that
+ * the time of processors, which is different in each run, is small.
+ */
+import { SecretKey } from '../../../src/signature.ts';
+import type { BenchCase } from '../benchCase.ts';
+import { syntheticPath } from '../data/syntheticCache.ts';
+import { alternate } from '../measure/alternate.ts';
+import { run } from '../measure/process.ts';
+import { ratiosOf, spreadOf } from '../measure/spread.ts';
+import type { Row } from '../table.ts';
+import { Upstream } from '../upstream/upstream.ts';
+
+const ROUND_TRIP_MS = 50;
+const SLOW_ROUND_TRIP_MS = 1000;
+const PATHS = 1000;
+const DEPTH = 10;
+const FILE_BYTES = 4096;
+/** Beyond the depth: the cache's own description, and one to spare. */
+const FURTHER_ROUND_TRIPS = 2;
+
+interface Mirrored {
+  readonly seconds: number;
+  readonly discoveryMs: number;
+}
+
+export const latency: BenchCase = {
+  name: 'latency',
+  async run({ options, places, narthex, nix, say }) {
+    const key = SecretKey.generate('narthex-bench-latency-1');
+    const synthetic = {
+      paths: PATHS,
+      layers: DEPTH,
+      fileBytes: FILE_BYTES,
+      secretKey: key.toString(),
+    };
+    await using opened = new AsyncDisposableStack();
+    const upstream = async (delayMs: number) =>
+      opened.use(await Upstream.start({ synthetic, delayMs }));
+    const far = await upstream(ROUND_TRIP_MS);
+    const source = (url: string) => ({
+      url,
+      publicKey: key.publicKey.toString(),
+      paths: [syntheticPath(0).absolute],
+    });
+    const contender = (name: string, upstream: Upstream) => ({
+      name,
+      async run(): Promise<Mirrored> {
+        const store = await places.fresh('disk');
+        const { wallSeconds } = await run(narthex.mirror(source(upstream.url), store));
+        return { seconds: wallSeconds, discoveryMs: (await upstream.report()).discoveryMs };
+      },
+    });
+    const contenders = [
+      contender('0 ms', await upstream(0)),
+      contender(`${ROUND_TRIP_MS} ms`, far),
+      contender(`${SLOW_ROUND_TRIP_MS} ms`, await upstream(SLOW_ROUND_TRIP_MS)),
+    ];
+    const results = await alternate(contenders, options.rounds, (line) => say(`latency, ${line}`));
+    const [nearRuns = [], farRuns = [], slowRuns = []] = results.values();
+    const seconds = (all: readonly Mirrored[]) => all.map((one) => one.seconds);
+    const roundTrips = (milliseconds: (one: Mirrored) => number) => {
+      const more = slowRuns.map((slow, i) => milliseconds(slow) - milliseconds(farRuns[i] ?? slow));
+      return spreadOf(more.map((ms) => ms / (SLOW_ROUND_TRIP_MS - ROUND_TRIP_MS)));
+    };
+    const rows: Row[] = [
+      {
+        of: 'latency',
+        what: `${PATHS} paths ${DEPTH} deep, discovery`,
+        value: roundTrips(({ discoveryMs }) => discoveryMs),
+        unit: 'round trips',
+        target: { atMost: DEPTH + FURTHER_ROUND_TRIPS },
+      },
+      {
+        of: 'latency',
+        what: 'the whole mirror, one after the other',
+        value: roundTrips((one) => 1000 * one.seconds),
+        unit: 'round trips',
+      },
+      {
+        of: 'latency',
+        what: `the whole mirror at ${ROUND_TRIP_MS} ms`,
+        value: spreadOf(seconds(farRuns)),
+        unit: 's',
+        ratio: ratiosOf(seconds(farRuns), seconds(nearRuns)),
+        ratioOf: 'of that without latency',
+      },
+    ];
+    if (options.scale !== 'full') return rows;
+    // path after path, several round trips each: once is enough
+    say('latency, nix-store');
+    const store = await places.fresh('disk');
+    const { wallSeconds } = await run(await nix.realise(source(far.url), store, 2));
+    rows.push({
+      of: 'latency',
+      what: `nix-store -r -j2 at ${ROUND_TRIP_MS} ms`,
+      value: spreadOf([wallSeconds]),
+      unit: 's',
+      ratio: spreadOf(seconds(farRuns).map((ours) => wallSeconds / ours)),
+      ratioOf: 'narthex ÷ this',
+    });
+    return rows;
+  },
+};
