@@ -27,5 +27,6 @@ export interface BenchContext {
 export interface BenchCase {
   /** As `--only` has it. */
   readonly name: string;
-  run(context: BenchContext): Promise<Row[]>;
+  /** Measures; what has been measured before it fails counts. */
+  run(context: BenchContext): AsyncIterable<Row>;
 }

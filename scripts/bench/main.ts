@@ -27,6 +27,11 @@ function say(line: string): void {
   process.stderr.write(`${new Date().toTimeString().slice(0, 8)} ${line}\n`);
 }
 
+function fail(error: BenchError): void {
+  process.stderr.write(`bench: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
 /** Runs cases. What could be measured before one fails is in `rows`. */
 async function runCases(options: BenchOptions, rows: Row[]): Promise<void> {
   const machine = await describeMachine();
@@ -58,7 +63,15 @@ async function runCases(options: BenchOptions, rows: Row[]): Promise<void> {
     },
     say,
   };
-  for (const one of chosenCases(options)) rows.push(...(await one.run(context)));
+  for (const one of chosenCases(options)) {
+    try {
+      for await (const row of one.run(context)) rows.push(row);
+    } catch (error) {
+      // the others may be measured all the same
+      if (!(error instanceof BenchError)) throw error;
+      fail(error);
+    }
+  }
 }
 
 function chosenCases({ only }: BenchOptions) {
@@ -93,6 +106,5 @@ try {
   await main();
 } catch (error) {
   if (!(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench: ${error.message}\n`);
-  process.exitCode = 1;
+  fail(error);
 }

@@ -3,7 +3,6 @@ import type { BenchCase } from '../benchCase.ts';
 import { alternate } from '../measure/alternate.ts';
 import { type Run, run } from '../measure/process.ts';
 import { ratiosOf, spreadOf } from '../measure/spread.ts';
-import type { Row } from '../table.ts';
 import { Upstream } from '../upstream/upstream.ts';
 
 /** Of the time of the first. */
@@ -11,9 +10,8 @@ const MOST_OF_FIRST = 0.05;
 
 export const again: BenchCase = {
   name: 'again',
-  async run({ options, closures, places, narthex, say }) {
+  async *run({ options, closures, places, narthex, say }) {
     const caches = await closures.mirrored(options.scale === 'quick' ? 'small' : 'usual');
-    const rows: Row[] = [];
     for (const cache of caches) {
       await using upstream = await Upstream.start({ directory: cache.directory, delayMs: 0 });
       const source = { url: upstream.url, publicKey: cache.publicKey, paths: cache.roots };
@@ -53,29 +51,28 @@ export const again: BenchCase = {
         unit: 's' as const,
         cpuSeconds: spreadOf(runs.map(({ cpuSeconds }) => cpuSeconds)),
       });
-      rows.push({
+      yield {
         of: 'again',
         what: `${cache.compression}, second mirror`,
         ...times(second),
         ratio: ratiosOf(walls(second), walls(first)),
         ratioOf: 'of the first',
         target: { atMost: MOST_OF_FIRST },
-      });
-      rows.push({
+      };
+      yield {
         of: 'again',
         what: `${cache.compression}, NARs fetched by it`,
         value: spreadOf([narsFetched]),
         unit: '',
         target: { atMost: 0 },
-      });
-      rows.push({
+      };
+      yield {
         of: 'again',
         what: `${cache.compression}, start alone (narthex stats)`,
         ...times(start),
         ratio: ratiosOf(walls(start), walls(second)),
         ratioOf: 'of the second',
-      });
+      };
     }
-    return rows;
   },
 };

@@ -20,7 +20,7 @@ const MOST_PER_BYTE = 1.1;
 
 export const growth: BenchCase = {
   name: 'growth',
-  async run({ options, places, narthex, say }) {
+  async *run({ options, places, narthex, say }) {
     const key = SecretKey.generate('narthex-bench-growth-1');
     const paths = options.scale === 'quick' ? QUICK_PATHS : PATHS;
     await using opened = new AsyncDisposableStack();
@@ -48,7 +48,7 @@ export const growth: BenchCase = {
     const perByte = (runs: readonly Run[], factor: number) =>
       runs.map(({ wallSeconds }) => wallSeconds / factor);
     const [smallest = []] = results.values();
-    return FACTORS.map((factor): Row => {
+    yield* FACTORS.map((factor): Row => {
       const runs = results.get(`${factor}×`) ?? [];
       const megabytes = (paths * factor * FILE_BYTES) / MEGABYTE;
       const peak = spreadOf(runs.map((one) => (one.peakAnonymousBytes ?? 0) / MEGABYTE));

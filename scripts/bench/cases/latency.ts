@@ -29,7 +29,7 @@ interface Mirrored {
 
 export const latency: BenchCase = {
   name: 'latency',
-  async run({ options, places, narthex, nix, say }) {
+  async *run({ options, places, narthex, nix, say }) {
     const key = SecretKey.generate('narthex-bench-latency-1');
     const synthetic = {
       paths: PATHS,
@@ -89,19 +89,19 @@ export const latency: BenchCase = {
         ratioOf: 'of that without latency',
       },
     ];
-    if (options.scale !== 'full') return rows;
+    yield* rows;
+    if (options.scale !== 'full') return;
     // path after path, several round trips each: once is enough
     say('latency, nix-store');
     const store = await places.fresh('disk');
     const { wallSeconds } = await run(await nix.realise(source(far.url), store, 2));
-    rows.push({
+    yield {
       of: 'latency',
       what: `nix-store -r -j2 at ${ROUND_TRIP_MS} ms`,
       value: spreadOf([wallSeconds]),
       unit: 's',
       ratio: spreadOf(seconds(farRuns).map((ours) => wallSeconds / ours)),
       ratioOf: 'narthex ÷ this',
-    });
-    return rows;
+    };
   },
 };

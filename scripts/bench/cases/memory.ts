@@ -19,7 +19,7 @@ const FILE_BYTES: Readonly<Record<Scale, number>> = {
 
 export const memory: BenchCase = {
   name: 'memory',
-  async run({ options, places, narthex, processors, say }) {
+  async *run({ options, places, narthex, processors, say }) {
     const key = SecretKey.generate('narthex-bench-memory-1');
     const fileBytes = FILE_BYTES[options.scale];
     const synthetic = { paths: 1, layers: 1, fileBytes, secretKey: key.toString() };
@@ -56,6 +56,6 @@ export const memory: BenchCase = {
         cpuSeconds: spreadOf([result.cpuSeconds]),
       },
     ];
-    return rows;
+    yield* rows;
   },
 };

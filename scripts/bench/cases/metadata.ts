@@ -33,13 +33,13 @@ const MOST_SECONDS_FOR_WALK = 1;
 
 export const metadata: BenchCase = {
   name: 'metadata',
-  async run(context) {
+  async *run(context) {
     const paths = PATHS[context.options.scale];
     const directory = await context.places.fresh('disk');
     context.say(`metadata: putting ${paths} paths`);
     const put = await timed(() => fill(directory, paths));
     const label = (what: string) => `${paths} paths, ${what}`;
-    return [
+    yield* [
       {
         of: 'metadata',
         what: label('put'),

@@ -51,17 +51,15 @@ const DECODERS: Readonly<Record<string, readonly string[]>> = {
 
 export const mirror: BenchCase = {
   name: 'mirror',
-  async run(context) {
+  async *run(context) {
     const { options, closures, places } = context;
     const caches = await closures.mirrored(options.scale === 'quick' ? 'small' : 'usual');
-    const rows: Row[] = [];
     for (const cache of caches) {
       const fitting = await places.mediaFor(ROOM * cache.narBytes);
       const wanted = fitting.filter((medium) => (options.on ?? medium) === medium);
       const media = options.scale === 'quick' ? wanted.slice(0, 1) : wanted;
-      for (const medium of media) rows.push(...(await compare(context, cache, medium)));
+      for (const medium of media) yield* await compare(context, cache, medium);
     }
-    return rows;
   },
 };
 

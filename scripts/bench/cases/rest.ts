@@ -21,20 +21,17 @@ interface Stats {
 
 export const rest: BenchCase = {
   name: 'rest',
-  async run(context) {
+  async *run(context) {
     const { options, closures } = context;
     const mirrored = await closures.mirrored(options.scale === 'quick' ? 'small' : 'usual');
-    const rows = await measure(context, 'closure', [mirrored], MOST_OF_CACHE);
+    yield* await measure(context, 'closure', [mirrored], MOST_OF_CACHE);
     // a cache that was given has no other versions
-    if (options.scale === 'quick' || options.cache !== undefined) return rows;
+    if (options.scale === 'quick' || options.cache !== undefined) return;
     const sets = await closures.twoVersions();
     const [older, newer] = sets;
     const name = `two versions of ${older[0]?.narInfos.length} packages`;
-    return [
-      ...rows,
-      ...(await measure(context, `${name}, the newer alone`, [newer], undefined)),
-      ...(await measure(context, `${name}, together`, sets, MOST_OF_TWO_CACHES)),
-    ];
+    yield* await measure(context, `${name}, the newer alone`, [newer], undefined);
+    yield* await measure(context, `${name}, together`, sets, MOST_OF_TWO_CACHES);
   },
 };
 

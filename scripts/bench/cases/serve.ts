@@ -21,20 +21,18 @@ interface Transfers {
 
 export const serve: BenchCase = {
   name: 'serve',
-  async run(context) {
+  async *run(context) {
     const { options, closures, places, narthex } = context;
     const caches = await closures.mirrored(options.scale === 'quick' ? 'small' : 'usual');
     const [cache] = caches;
-    if (cache === undefined) return [];
+    if (cache === undefined) return;
     await using original = await Upstream.start({ directory: cache.directory, delayMs: 0 });
     const store = await places.fresh('disk');
     const source = { url: original.url, publicKey: cache.publicKey, paths: cache.roots };
     await run(narthex.mirror(source, store));
     await using served = await narthex.serve(store);
-    return [
-      ...(await curlRows(context, cache, served.url, original.url)),
-      ...(await nixRows(context, cache, served.url, original.url)),
-    ];
+    yield* await curlRows(context, cache, served.url, original.url);
+    yield* await nixRows(context, cache, served.url, original.url);
   },
 };
 

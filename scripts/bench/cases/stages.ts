@@ -3,5 +3,7 @@ import type { BenchCase } from '../benchCase.ts';
 
 export const stages: BenchCase = {
   name: 'stages',
-  run: async (context) => (await context.stageCosts()).rows(),
+  async *run(context) {
+    yield* (await context.stageCosts()).rows();
+  },
 };

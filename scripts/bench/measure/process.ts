@@ -28,7 +28,7 @@ export interface Run {
 
 const KIB = 1024;
 const TIME = '/usr/bin/time';
-/** Failing programs may write a lot; the end says why. */
+/** Failing programs may write a lot. */
 const SHOWN_ERROR_CHARACTERS = 2000;
 let runs = 0;
 
@@ -57,13 +57,14 @@ export async function run(
       stdout += text;
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-SHOWN_ERROR_CHARACTERS);
+      stderr += text;
     });
     const [code] = await once(child, 'close').catch((error: Error) => {
       throw new BenchError(`${TIME} (GNU time, Debian package "time") is needed: ${error.message}`);
     });
     const wallSeconds = (performance.now() - began) / 1000;
-    if (code !== 0) throw new BenchError(`${program} ${args.join(' ')}: exit ${code}\n${stderr}`);
+    if (code !== 0)
+      throw new BenchError(`${program} ${args.join(' ')}: exit ${code}\n${telling(stderr)}`);
     const [user = 0, system = 0, rssKib = 0] = (await readFile(report, 'utf8'))
       .trim()
       .split(' ')
@@ -78,6 +79,12 @@ export async function run(
   } finally {
     await rm(report, { force: true });
   }
+}
+
+/** What of a program's errors says why it failed: lines that speak of failure, or the end. */
+function telling(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => /error|fail/i.test(line));
+  return (lines.length > 0 ? lines.join('\n') : stderr).slice(-SHOWN_ERROR_CHARACTERS);
 }
 
 /** Several at the same time as one: the wall time of the last, the CPU time of all. */

@@ -80,6 +80,7 @@ const server = createServer((request, response) => {
   if (isInside) send(path, response).catch(() => response.destroy());
   else response.writeHead(404).end();
 });
+server.keepAliveTimeout = 0; // a client must not find closed what it was about to use
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const address = server.address();
