@@ -2,8 +2,8 @@
  * A cache far away: every answer takes 50 ms. A closure of known depth takes as many round trips to
  * discover as it is deep, and its NARs come meanwhile.
  *
- * How many round trips follow each other is how much longer it takes where one takes a second: next to that
- * the time of processors, which is different in each run, is small.
+ * How many round trips of narinfos follow each other is how much longer their discovery takes where each of
+ * them takes a second: next to that the time of processors, which is different in each run, is small.
  */
 import { SecretKey } from '../../../src/signature.ts';
 import type { BenchCase } from '../benchCase.ts';
@@ -15,7 +15,7 @@ import type { Row } from '../table.ts';
 import { Upstream } from '../upstream/upstream.ts';
 
 const ROUND_TRIP_MS = 50;
-const SLOW_ROUND_TRIP_MS = 1000;
+const SLOW_NARINFO_MS = 1000;
 const PATHS = 1000;
 const DEPTH = 10;
 const FILE_BYTES = 4096;
@@ -38,9 +38,11 @@ export const latency: BenchCase = {
       secretKey: key.toString(),
     };
     await using opened = new AsyncDisposableStack();
-    const upstream = async (delayMs: number) =>
-      opened.use(await Upstream.start({ synthetic, delayMs }));
-    const far = await upstream(ROUND_TRIP_MS);
+    const start = async (delays: { readonly delayMs: number; readonly narinfoDelayMs?: number }) =>
+      opened.use(await Upstream.start({ synthetic, ...delays }));
+    const near = await start({ delayMs: 0 });
+    const far = await start({ delayMs: ROUND_TRIP_MS });
+    const slow = await start({ delayMs: 0, narinfoDelayMs: SLOW_NARINFO_MS });
     const source = (url: string) => ({
       url,
       publicKey: key.publicKey.toString(),
@@ -55,30 +57,25 @@ export const latency: BenchCase = {
       },
     });
     const contenders = [
-      contender('0 ms', await upstream(0)),
-      contender(`${ROUND_TRIP_MS} ms`, far),
-      contender(`${SLOW_ROUND_TRIP_MS} ms`, await upstream(SLOW_ROUND_TRIP_MS)),
+      contender('near', near),
+      contender('far', far),
+      contender('slow narinfos', slow),
     ];
     const results = await alternate(contenders, options.rounds, (line) => say(`latency, ${line}`));
     const [nearRuns = [], farRuns = [], slowRuns = []] = results.values();
     const seconds = (all: readonly Mirrored[]) => all.map((one) => one.seconds);
-    const roundTrips = (milliseconds: (one: Mirrored) => number) => {
-      const more = slowRuns.map((slow, i) => milliseconds(slow) - milliseconds(farRuns[i] ?? slow));
-      return spreadOf(more.map((ms) => ms / (SLOW_ROUND_TRIP_MS - ROUND_TRIP_MS)));
-    };
+    const discoveryMs = (all: readonly Mirrored[]) => all.map((one) => one.discoveryMs);
+    const nearMs = discoveryMs(nearRuns);
+    const roundTrips = discoveryMs(slowRuns).map(
+      (ms, i) => (ms - (nearMs[i] ?? 0)) / SLOW_NARINFO_MS,
+    );
     const rows: Row[] = [
       {
         of: 'latency',
         what: `${PATHS} paths ${DEPTH} deep, discovery`,
-        value: roundTrips(({ discoveryMs }) => discoveryMs),
+        value: spreadOf(roundTrips),
         unit: 'round trips',
         target: { atMost: DEPTH + FURTHER_ROUND_TRIPS },
-      },
-      {
-        of: 'latency',
-        what: 'the whole mirror, one after the other',
-        value: roundTrips((one) => 1000 * one.seconds),
-        unit: 'round trips',
       },
       {
         of: 'latency',

@@ -33,7 +33,9 @@ async function send(path: string, response: ServerResponse): Promise<void> {
   const asked = performance.now();
   if (isNarInfo) requests.narinfos++;
   else if (path.startsWith('nar/')) requests.nars++;
-  if (served.delayMs > 0) await sleep(served.delayMs);
+  const { delayMs, narinfoDelayMs = delayMs } = served;
+  const heldBackMs = isNarInfo ? narinfoDelayMs : delayMs;
+  if (heldBackMs > 0) await sleep(heldBackMs);
   if (isNarInfo) {
     narinfoSpan = { first: narinfoSpan?.first ?? asked, last: performance.now() };
   }

@@ -12,6 +12,8 @@ export interface Served {
   readonly synthetic?: SyntheticSpec;
   /** How long each answer is held back. */
   readonly delayMs: number;
+  /** The same for narinfos, where it is different. */
+  readonly narinfoDelayMs?: number;
 }
 
 /** What was asked since the last report. */
