@@ -2,6 +2,7 @@
  * `npm run bench`: measures narthex against what Nix does, and prints one table of ratios.
  * docs/performance.md explains it.
  */
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { BenchContext } from './benchCase.ts';
 import { BenchError } from './benchError.ts';
@@ -27,6 +28,13 @@ function say(line: string): void {
   process.stderr.write(`${new Date().toTimeString().slice(0, 8)} ${line}\n`);
 }
 
+/** Ends at once, but leaves no stores behind. */
+async function leave(places: Places, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  say(`${signal}: removing what was written`);
+  await places[Symbol.asyncDispose]();
+  process.exit(128 + constants.signals[signal]);
+}
+
 function fail(error: BenchError): void {
   process.stderr.write(`bench: ${error.message}\n`);
   process.exitCode = 1;
@@ -38,6 +46,9 @@ async function runCases(options: BenchOptions, rows: Row[]): Promise<void> {
   say(machineLine(machine));
   const closures = new Closures(options.workDirectory, say, options.cache);
   await using places = await Places.open(join(options.workDirectory, 'stores'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void leave(places, signal));
+  }
   const nix = await Nix.open(await places.freshDirectory());
   const isQuick = options.scale === 'quick';
   let stageCosts: Promise<StageCosts> | undefined;
