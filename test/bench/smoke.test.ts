@@ -30,9 +30,10 @@ test('--smoke --json measures every stage, three times', async () => {
   for (const stage of [...SUMMED, ...OTHERS]) {
     expect(names.filter((name) => name.startsWith(stage))).toHaveLength(1);
   }
-  for (const { of, unit, value } of rows) {
+  for (const { of, unit, value, cpuSeconds } of rows) {
     expect({ of, unit, count: value.count }).toEqual({ of: 'stages', unit: 'MB/s', count: 3 });
     expect(value.min).toBeGreaterThan(0);
+    expect(cpuSeconds?.median).toBeGreaterThan(0);
     expect(value.median).toBeGreaterThanOrEqual(value.min);
     expect(value.max).toBeGreaterThanOrEqual(value.median);
   }

@@ -1,5 +1,6 @@
 /** The costs of all stages, and what they add up to. */
 import type { BinaryCache } from '../data/binaryCache.ts';
+import { spreadOf } from '../measure/spread.ts';
 import type { Row } from '../table.ts';
 import {
   BUILD_STAGE,
@@ -18,6 +19,8 @@ import {
   renderStage,
   restStages,
 } from './storeStages.ts';
+
+const GIGABYTE = 1e9;
 
 /** What every NAR goes through, whatever it is compressed with. */
 const ALWAYS = [NAR_HASH_STAGE, BUILD_STAGE, COMPRESS_STAGE, APPEND_STAGE, INDEX_STAGE];
@@ -57,12 +60,14 @@ export class StageCosts {
     return (decode + always) * narBytes + fileHash * hashedAgain;
   }
 
+  /** Their speed, and the CPU time that a gigabyte of NAR takes. */
   rows(): Row[] {
-    return this.costs.map(({ name, megabytesPerSecond }) => ({
+    return this.costs.map(({ name, megabytesPerSecond, cpuSecondsPerByte }) => ({
       of: 'stages',
       what: name,
       value: megabytesPerSecond,
       unit: 'MB/s',
+      cpuSeconds: spreadOf([cpuSecondsPerByte * GIGABYTE]),
     }));
   }
 
