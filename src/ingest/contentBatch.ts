@@ -4,7 +4,7 @@
  *
  *     batch  = bytes records        two blocks of memory, which are handed on and not copied
  *     bytes  = what the chunks and directories hold, one after the other
- *     record = kind(4) length(4) digest(32)          in the machine's own byte order
+ *     record = kind(4) length(4) digest(32)          little-endian
  *
  * The parts come in an order that any store can take as it comes: the chunks of a blob in order, then
  * the blob, whose chunks are those that came since the last blob; each directory after all below it.

@@ -1,60 +1,10 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { CacheRequest, CacheResponse } from '../../src/cacheRoutes/http.ts';
+import type { CacheRequest } from '../../src/cacheRoutes/http.ts';
 import { NarthexError } from '../../src/errors.ts';
-import { type ListenOptions, listen } from '../../src/server/httpServer.ts';
-
-type Answer = (
-  request: CacheRequest,
-  signal: AbortSignal,
-) => CacheResponse | Promise<CacheResponse>;
-
-/** A server that answers every request so, and what it reported. */
-async function serve(answer: Answer, options: Omit<ListenOptions, 'routes'> = {}) {
-  const reported: unknown[] = [];
-  const server = await listen({
-    reportError: (error) => reported.push(error),
-    ...options,
-    routes: {
-      async handle(request, { signal = new AbortController().signal } = {}) {
-        return answer(request, signal);
-      },
-    },
-  });
-  return { ...server, reported };
-}
-
-const text = (body: string): CacheResponse => ({
-  status: 200,
-  headers: { 'content-length': String(Buffer.byteLength(body)) },
-  body: Buffer.from(body),
-});
-
-/** An answer of `chunks`, which then ends or throws `failure`. */
-function streamed(
-  chunks: readonly string[],
-  contentLength: number,
-  failure?: unknown,
-): CacheResponse {
-  async function* body() {
-    for (const chunk of chunks) yield Buffer.from(chunk);
-    if (failure !== undefined) throw failure;
-  }
-  return { status: 200, headers: { 'content-length': String(contentLength) }, body: body() };
-}
-
-/** Sends bytes and leaves the rest to the test. */
-async function rawClient(port: number, request: string): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1');
-  await once(socket, 'connect');
-  socket.write(request);
-  return socket;
-}
-
-async function readAll(socket: Socket): Promise<string> {
-  return Buffer.concat(await Array.fromAsync(socket)).toString();
-}
+import { listen } from '../../src/server/httpServer.ts';
+import { rawClient, readAll, serve, streamed, text } from './testServer.ts';
 
 describe('requests', () => {
   test('reach the routes as values', async () => {
