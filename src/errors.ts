@@ -77,6 +77,7 @@ export const ERROR_CODES = {
   STORE_VERSION: 'a store was written by an incompatible version',
   STORE_FAILED: 'the store could not be read or written',
   WORKER_FAILED: 'a worker thread ended while it had work',
+  STORE_BUSY: 'another process does what only one can do at a time, or does not answer',
   RESTORE_FAILED: 'a path could not be written to the file system',
   LISTEN_FAILED: 'a server could not listen at an address or on a socket that was passed to it',
   OUTPUT_FAILED: 'standard output or standard error could not be written',

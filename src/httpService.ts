@@ -66,6 +66,11 @@ export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
    * computed from the content itself may be in it.
    */
   readonly contentByNarHash?: ContentByNarHash | undefined;
+  /**
+   * Keeps content that is stored or looked up while an ingest needs it, whatever is collected meanwhile;
+   * disposed of when the ingest has ended.
+   */
+  readonly holdContent?: (() => Disposable | undefined) | undefined;
   /** Told what a NAR holds, once that is stored: what {@link contentByNarHash} may find later. */
   readonly recordContent?: UpstreamIngestOptions['recordContent'];
   /**
@@ -221,6 +226,7 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
     const { signal, onEvent } = withSafeListener(options);
     const context = (options.context ?? new IngestContext()).with(this);
     const { source } = options;
+    using _held = this.#options.holdContent?.();
     return await this.#closures.run(wanted, { signal, context, onEvent, source });
   }
 

@@ -160,7 +160,13 @@ export {
   SecretKey,
   Signature,
 } from './signature.ts';
+export type {
+  CollectionReport,
+  CollectOptions,
+  RemovedVariant,
+} from './store/gc/collectGarbage.ts';
 export { Store, type StoreOptions } from './store/store.ts';
+export type { Pin, StorePinService } from './store/storePinService.ts';
 export { parseStorePathQuery, StorePath, type StorePathQuery } from './storePath.ts';
 export { type OpenUpstreamOptions, openUpstream } from './upstream/openUpstream.ts';
 export type { Upstream, UpstreamFile } from './upstream/upstream.ts';

@@ -158,6 +158,7 @@ async function openCaches(
       pathInfoService: store.pathInfos,
       contentByNarHash: (narHash) => store.contentByNarHash(narHash),
       recordContent: (narHash, content) => store.recordContent(narHash, content),
+      holdContent: () => store.hold?.(),
     }),
   );
   const pullThrough = opened.use(

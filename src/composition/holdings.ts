@@ -25,6 +25,8 @@ export interface Holdings {
   /** Content whose NarHash was computed here. */
   contentByNarHash: ContentByNarHash;
   recordContent: NonNullable<UpstreamIngestOptions['recordContent']>;
+  /** Keeps content that is stored or looked up from then on, see `Store.hold`. */
+  readonly hold?: (() => Disposable) | undefined;
   /** Finds all NARs; without it URLs of NARs also name a store path. */
   nodeByNarHash?(
     narHash: Hash,
@@ -56,11 +58,12 @@ export function narsOf(store: Store): Nars {
     directory: store.directory,
     contentByNarHash: (narHash) => store.contentByNarHash(narHash),
     recordContent: (narHash, content) => store.recordContent(narHash, content),
+    hold: () => store.hold(),
   };
 }
 
 /** What is known of the NARs of some holdings. */
-export type Nars = Pick<Holdings, 'contentByNarHash' | 'recordContent' | 'directory'>;
+export type Nars = Pick<Holdings, 'contentByNarHash' | 'recordContent' | 'directory' | 'hold'>;
 
 type NarContent = Parameters<Holdings['recordContent']>[1];
 

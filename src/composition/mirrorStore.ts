@@ -66,6 +66,7 @@ export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorS
       findings: store.findings,
       contentByNarHash: (narHash) => store.contentByNarHash(narHash),
       recordContent: (narHash, content) => store.recordContent(narHash, content),
+      holdContent: () => store.hold(),
     }),
   );
   const { trustedKeys, checkSignatures = true, limits = DEFAULT_LIMITS } = settings;

@@ -9,4 +9,4 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
   return await Store.open(directory, options);
 }
 
-export type { Store };
+export type { Store, StoreOptions };

@@ -33,11 +33,12 @@ export function castoreOf({
  */
 export function copyVerified(
   from: Castore,
-  to: Pick<Holdings, 'blobs' | 'directories' | 'recordContent'>,
+  to: Pick<Holdings, 'blobs' | 'directories' | 'recordContent' | 'hold'>,
   source: string,
 ): CopyContent {
   const near = castoreOf(to);
   return async ({ node, claim }, { signal }) => {
+    using _held = to.hold?.();
     await copyNode(node, { from, to: near, signal, maxBytes: claim.narSize });
     const measured = await measureNar(node, { ...near, signal });
     checkNar(claim, measured, source);

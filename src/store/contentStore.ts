@@ -5,8 +5,10 @@
 
 import { bytesKey, equalBytes } from '../bytes.ts';
 import { Digest } from '../castore/digest.ts';
+import type { Node } from '../castore/node.ts';
 import { ChunkList } from './chunkList.ts';
 import { ContentWriter } from './contentWriter.ts';
+import type { Lease } from './gc/lease.ts';
 import { extendPack } from './packEnd.ts';
 import { endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
 import type { PackWriter } from './packWriter.ts';
@@ -20,8 +22,9 @@ import {
   encodeNar,
   type IndexedNar,
   type NarContent,
+  packOfLocation,
 } from './schema.ts';
-import { isStoredNode } from './storedNode.ts';
+import { EMPTY_BLOB, isStoredNode } from './storedNode.ts';
 import type { Tables } from './storeIndex.ts';
 
 /** Records that wait to be committed are committed once there are so many: some 3 MB of memory. */
@@ -36,6 +39,8 @@ export interface ContentStoreParts {
   readonly writer: PackWriter;
   readonly reader: RecordReader;
   readonly encode: RecordEncoder;
+  /** Keeps what is found; a store that is only read has none. */
+  readonly lease: Lease | undefined;
   /** Commits what is published; called when there is much of it. */
   readonly flush: () => Promise<void>;
 }
@@ -87,23 +92,58 @@ export class ContentStore {
   }
 
   /**
+   * Whether the index has it; what it has is kept from then on.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  async relyOn(kind: RecordKind, digest: Digest): Promise<boolean> {
+    const { tables, lease } = this.#parts;
+    if (tables[kind].getFresh(digest.bytes) === undefined) return false;
+    return (await lease?.relyOn(kind, digest, () => tables[kind].has(digest.bytes))) ?? true;
+  }
+
+  /** {@link relyOn} for a directory that is looked up. */
+  async watchDirectory(digest: Digest): Promise<boolean> {
+    const { tables, lease } = this.#parts;
+    if (this.#pending.get('directory', digest)?.published) return true;
+    const isThere = () => tables.directory.has(digest.bytes);
+    return (await lease?.watch('directory', digest, isThere)) ?? true;
+  }
+
+  /** {@link relyOn} for a blob, however it is kept. @throws STORE_FAILED | STORE_INVALID */
+  async relyOnBlob(digest: Digest): Promise<boolean> {
+    for (const kind of ['chunk', 'blob'] as const) {
+      if (this.#pending.get(kind, digest)?.published) return true;
+      if (await this.relyOn(kind, digest)) return true;
+    }
+    return false;
+  }
+
+  /** {@link relyOn} for the content of a node. @throws STORE_FAILED | STORE_INVALID */
+  async relyOnNode(node: Node): Promise<boolean> {
+    if (node.type === 'symlink') return true;
+    const { type, digest } = node;
+    if (type === 'file') return digest.equals(EMPTY_BLOB) || (await this.relyOnBlob(digest));
+    if (this.#pending.get(type, digest)?.published) return true;
+    return await this.relyOn(type, digest);
+  }
+
+  /**
    * Begins to write content that becomes visible together.
    * @param distrusted what is to be written though the index has it, and to be put in the place of that
    */
   openWriter(distrusted: DistrustedContent = () => undefined): ContentWriter {
+    const isDamaged = (kind: RecordKind, digest: Digest) => {
+      const damaged = distrusted(kind, digest);
+      const stored = damaged && this.#parts.tables[kind].getFresh(digest.bytes);
+      return damaged !== undefined && (stored === undefined || equalBytes(stored, damaged));
+    };
     return new ContentWriter({
       path: this.#parts.directory,
       failureOf: (pack) => this.#parts.writer.failureOf(pack),
       distrusted,
-      isStored: (kind, digest, fresh) => {
-        const table = this.#parts.tables[kind];
-        const damaged = distrusted(kind, digest);
-        if (damaged !== undefined) {
-          const stored = table.getFresh(digest.bytes);
-          return stored !== undefined && !equalBytes(stored, damaged);
-        }
-        return fresh ? table.getFresh(digest.bytes) !== undefined : table.has(digest.bytes);
-      },
+      find: (kind, digest) => !isDamaged(kind, digest) && this.#find(kind, digest),
+      relyOn: async (kind, digest) => !isDamaged(kind, digest) && (await this.relyOn(kind, digest)),
+      hold: this.#parts.lease?.holdWritten(),
       pending: this.#pending,
       append: (kind, digest, bytes, compressible) =>
         this.#append(kind, digest, bytes, compressible),
@@ -130,6 +170,8 @@ export class ContentStore {
     return {
       isEmpty: records.length === 0 && nars.size === 0,
       write: () => {
+        const blobs = records.filter(({ kind }) => kind === 'blob');
+        this.#parts.lease?.keepCommitted(blobs.map(({ digest }) => ({ kind: 'blob', digest })));
         writeRecords(tables, records);
         writeNars(tables, nars.values());
       },
@@ -161,6 +203,15 @@ export class ContentStore {
       this.#pending.dropLost((pack) => this.#parts.writer.failureOf(pack));
       throw error;
     }
+  }
+
+  #find(kind: RecordKind, digest: Digest): boolean {
+    const { tables, lease } = this.#parts;
+    // what is missed here by a moment is stored twice, which costs space and nothing else
+    const stored = tables[kind].get(digest.bytes);
+    if (stored === undefined || lease === undefined) return stored !== undefined;
+    const pack = kind === 'blob' ? undefined : packOfLocation(stored);
+    return lease.find(kind, digest, pack);
   }
 
   async #flushIfMuch(): Promise<void> {
@@ -208,9 +259,12 @@ function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
   for (const { kind, digest, chunkList, location, replaces } of sorted) {
     if (location === undefined) continue;
     const table = tables[kind];
-    // another process may have stored the same; its record is as good, unless it is the damaged one
+    // another process may have stored the same; its record is as good, unless it is the damaged one, or so
+    // old that a collection may be about to delete it
     const stored = table.get(digest.bytes);
-    if (stored !== undefined && !(replaces && equalBytes(stored, replaces))) continue;
+    const isDamaged = stored && replaces && equalBytes(stored, replaces);
+    const isOld = stored && !chunkList && (packOfLocation(stored) ?? 0) < location.pack;
+    if (stored !== undefined && !isDamaged && !isOld) continue;
     table.put(digest.bytes, chunkList ?? encodeLocation(location));
     ends.set(location.pack, Math.max(ends.get(location.pack) ?? 0, endOffset(location)));
   }

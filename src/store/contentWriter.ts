@@ -14,10 +14,14 @@ export interface ContentWriterParts {
   /** The store's, for errors. */
   readonly path: string;
   readonly pending: PendingContent;
-  /** Whether the index has it; `fresh` also sees what another process committed just now. */
-  isStored(kind: RecordKind, digest: Digest, fresh: boolean): boolean;
+  /** Whether the index has it, so that it need not be written; it is kept from then on. */
+  find(kind: RecordKind, digest: Digest): boolean;
+  /** The same for what only has to be there, also seeing what another process committed just now. */
+  relyOn(kind: RecordKind, digest: Digest): Promise<boolean>;
   /** What the index has of it, where that is damaged and to be replaced. */
   distrusted(kind: RecordKind, digest: Digest): Uint8Array | undefined;
+  /** Keeps what it writes and finds; disposed of with the writer. */
+  readonly hold: Disposable | undefined;
   failureOf(pack: number): unknown;
   append(
     kind: RecordKind,
@@ -48,10 +52,10 @@ export class ContentWriter implements AsyncDisposable {
   }
 
   /** Whether the record is stored, visible, or written by this writer. */
-  has(kind: RecordKind, digest: Digest): boolean {
+  async has(kind: RecordKind, digest: Digest): Promise<boolean> {
     const pending = this.#parts.pending.get(kind, digest);
     if (pending !== undefined && (pending.published || this.#records.has(pending))) return true;
-    return this.#parts.isStored(kind, digest, true);
+    return await this.#parts.relyOn(kind, digest);
   }
 
   /**
@@ -86,6 +90,7 @@ export class ContentWriter implements AsyncDisposable {
     await Promise.all(this.#appending);
     this.#parts.pending.abandon(this.#records);
     this.#records.clear();
+    this.#parts.hold?.[Symbol.dispose]();
   }
 
   async #add(
@@ -98,8 +103,7 @@ export class ContentWriter implements AsyncDisposable {
     const { pending } = this.#parts;
     let record = pending.get(kind, digest);
     if (record === undefined) {
-      // what is missed here by a moment is stored twice, which costs space and nothing else
-      if (this.#parts.isStored(kind, digest, false)) return;
+      if (this.#parts.find(kind, digest)) return;
       record = pending.add(kind, digest, chunkList, () =>
         this.#parts.append(kind, digest, raw, kind !== 'blob'),
       );

@@ -12,12 +12,17 @@ const OPEN_PACKS = 64;
  */
 const WINDOW_BYTES = 128 * 1024;
 
+/** Packs that nobody reads are closed after that time: a collection may have removed them. */
+const IDLE_MS = 30_000;
+
 /** Gives memory of so many bytes. */
 export type Memory = (length: number) => Buffer;
 
 interface OpenPack {
   readonly handle: Promise<FileHandle>;
   readers: number;
+  /** Milliseconds of a clock that does not jump. */
+  usedAt: number;
   /** What was read last. Packs only grow, so it stays right. */
   window: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
   /** No longer kept; the last reader closes it. */
@@ -29,6 +34,7 @@ export class PackReader implements AsyncDisposable {
   readonly #store: string;
   /** In the order of their last use. */
   readonly #open = new Map<number, OpenPack>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(store: string) {
     this.#store = store;
@@ -74,13 +80,16 @@ export class PackReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     for (const number of [...this.#open.keys()]) await this.#evict(number);
   }
 
   #acquire(number: number, path: string): OpenPack {
     let pack = this.#open.get(number);
     if (pack === undefined) {
-      pack = { handle: open(path, 'r'), readers: 0, window: undefined, evicted: false };
+      const handle = open(path, 'r');
+      pack = { handle, readers: 0, usedAt: 0, window: undefined, evicted: false };
+      this.#timer ??= setInterval(() => this.#closeIdle(), IDLE_MS).unref();
       // read() sees the failure; the next one tries again
       pack.handle.catch(() => this.#open.delete(number));
     }
@@ -94,7 +103,15 @@ export class PackReader implements AsyncDisposable {
 
   async #release(pack: OpenPack): Promise<void> {
     pack.readers--;
+    pack.usedAt = performance.now();
     if (pack.evicted && pack.readers === 0) await closeQuietly(pack);
+  }
+
+  #closeIdle(): void {
+    const before = performance.now() - IDLE_MS;
+    for (const [number, { readers, usedAt }] of this.#open) {
+      if (readers === 0 && usedAt < before) void this.#evict(number);
+    }
   }
 
   async #evict(number: number): Promise<void> {

@@ -80,6 +80,13 @@ export class PackWriter implements AsyncDisposable {
     }
   }
 
+  /** Completes the pack that is open: what follows goes into another. @throws STORE_FAILED */
+  async complete(): Promise<void> {
+    const current = await this.#current?.catch(() => undefined);
+    if (current !== undefined && !this.#retired.has(current)) this.#retire(current);
+    await this.sync();
+  }
+
   /** Why a pack's writes were lost, or `undefined` if they were not. */
   failureOf(pack: number): unknown {
     return this.#failed.get(pack);

@@ -104,6 +104,36 @@ export function narSizeOfRecord(record: Uint8Array): number {
   return reader.uint();
 }
 
+/** What a variant stands on, without what is said about it. */
+export interface VariantLinks {
+  /** The 32 bytes of the SHA-256. */
+  readonly narHash: Uint8Array;
+  readonly node: Node;
+  /** The closure digests of what it refers to, itself left out. */
+  readonly references: readonly Digest[];
+}
+
+/** The links in a record, without checking the rest. @throws STORE_INVALID */
+export function linksOfRecord(record: Uint8Array): VariantLinks {
+  const reader = new FieldReader(record);
+  readVersion(reader);
+  const narHash = reader.fixed(HASH_BYTES.sha256);
+  reader.uint();
+  reader.text();
+  const node = readNode(reader);
+  reader.list(() => {
+    reader.fixed(STORE_PATH_DIGEST_BYTES);
+    reader.text();
+  });
+  const references = reader.list(() => {
+    reader.bytes();
+    const closureDigest = new Digest(reader.fixed(DIGEST_BYTES));
+    reader.choice(EVIDENCE);
+    return closureDigest;
+  });
+  return { narHash, node, references };
+}
+
 function decode(digest: Uint8Array, reader: FieldReader): PathInfo {
   readVersion(reader);
   const narHash = Hash.of('sha256', reader.fixed(HASH_BYTES.sha256));

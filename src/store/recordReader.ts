@@ -1,6 +1,6 @@
 /** Reads records and checks them: nothing that was not hashed to its digest is given out. */
 import { Digest } from '../castore/digest.ts';
-import { NarthexError } from '../errors.ts';
+import { isNarthexError, NarthexError } from '../errors.ts';
 import { packPath } from './layout.ts';
 import { dataOffset, endOffset, type RecordLocation } from './packFormat.ts';
 import type { Memory, PackReader } from './packReader.ts';
@@ -37,12 +37,22 @@ export class RecordReader {
   readonly #store: string;
   readonly #packs: PackReader;
   readonly #writer: PackWriter;
+  readonly #relocate: (digest: Digest) => RecordLocation | undefined;
 
-  /** @param writer whose records may still be on their way to the file */
-  constructor(store: string, packs: PackReader, writer: PackWriter) {
+  /**
+   * @param writer whose records may still be on their way to the file
+   * @param relocate where a record lies by now: a collection may have moved it and removed its pack
+   */
+  constructor(
+    store: string,
+    packs: PackReader,
+    writer: PackWriter,
+    relocate: (digest: Digest) => RecordLocation | undefined,
+  ) {
     this.#store = store;
     this.#packs = packs;
     this.#writer = writer;
+    this.#relocate = relocate;
   }
 
   /**
@@ -53,7 +63,15 @@ export class RecordReader {
   async read({ digest, location }: RecordRef): Promise<CheckedRecord> {
     await this.#writer.ensureWritten(location);
     const { pack, encodedSize } = location;
-    const encoded = await this.#packs.read(pack, dataOffset(location), encodedSize);
+    let encoded: Uint8Array;
+    try {
+      encoded = await this.#packs.read(pack, dataOffset(location), encodedSize);
+    } catch (error) {
+      const moved = isNarthexError(error, 'STORE_INVALID') ? this.#relocate(digest) : undefined;
+      // each time it was moved there has been a whole collection in between
+      if (moved === undefined || isSamePlace(moved, location)) throw error;
+      return await this.read({ digest, location: moved });
+    }
     return { encoded, decoded: this.#check(digest, location, encoded) };
   }
 
@@ -77,6 +95,10 @@ export class RecordReader {
       // into the memory of the span before this one, which the caller has left
       const ahead = isFirst ? undefined : this.#readNext(spans, memory);
       for (const { digest, location } of span.records) {
+        if (read === undefined) {
+          yield (await this.read({ digest, location })).decoded;
+          continue;
+        }
         const start = dataOffset(location) - span.offset;
         const encoded = read.subarray(start, start + location.encodedSize);
         const decoded = this.#check(digest, location, encoded);
@@ -90,7 +112,7 @@ export class RecordReader {
   #readNext(
     spans: Iterator<Span, void>,
     memory: Memory | undefined,
-  ): { readonly span: Span; readonly bytes: Promise<Uint8Array> } | undefined {
+  ): { readonly span: Span; readonly bytes: Promise<Uint8Array | undefined> } | undefined {
     const next = spans.next();
     if (next.done === true) return undefined;
     const bytes = this.#readSpan(next.value, memory);
@@ -99,9 +121,18 @@ export class RecordReader {
     return { span: next.value, bytes };
   }
 
-  async #readSpan({ last, offset, end }: Span, memory: Memory | undefined): Promise<Uint8Array> {
+  /** @returns `undefined` where its pack cannot be read; its records may be elsewhere by now */
+  async #readSpan(
+    { last, offset, end }: Span,
+    memory: Memory | undefined,
+  ): Promise<Uint8Array | undefined> {
     await this.#writer.ensureWritten(last.location);
-    return await this.#packs.read(last.location.pack, offset, end - offset, memory);
+    try {
+      return await this.#packs.read(last.location.pack, offset, end - offset, memory);
+    } catch (error) {
+      if (!isNarthexError(error, 'STORE_INVALID')) throw error;
+      return undefined;
+    }
   }
 
   #check(digest: Digest, location: RecordLocation, encoded: Uint8Array): Uint8Array {
@@ -131,6 +162,10 @@ export class RecordReader {
       cause,
     );
   }
+}
+
+function isSamePlace(a: RecordLocation, b: RecordLocation): boolean {
+  return a.pack === b.pack && a.offset === b.offset;
 }
 
 /** Records of one pack, each beginning where the one before it ends. */

@@ -2,7 +2,8 @@
  * The index's sub-databases and the encodings of what is in them. Numbers in keys and values are
  * big-endian; digests stand as their bytes.
  *
- *     meta       name                                → u32 (schema, next pack)
+ *     meta       name                                → u32 (schema, next pack, next lease),
+ *                                                      collection record (leaseTable.ts)
  *     pack       u32 number                          → u48 length up to which it is referred to
  *     chunk      digest                              → location
  *     directory  digest                              → location
@@ -18,6 +19,11 @@
  *                                                    → finding record (findingCodec.ts)
  *     extra      path of an extra file below a cache → digest and size of its content
  *                                                      (storeExtraFileService.ts)
+ *     used       closure digest                      → u48 when it was last used (lastUse.ts)
+ *     pin        name, UTF-8                         → u48 when it was pinned, store path digest,
+ *                                                      closure digest (storePinService.ts)
+ *     lease      u32 number                          → lease record (leaseTable.ts)
+ *     stamp      u32 number of a lease, u32 count    → (u8 kind, digest)* (leaseTable.ts)
  *
  *     location = u32 pack, u48 offset of the record, u32 encoded size, u32 size, u8 encoding
  *
@@ -50,10 +56,20 @@ export const TABLE_NAMES = [
   'referrer',
   'finding',
   'extra',
+  'used',
+  'pin',
+  'lease',
+  'stamp',
 ] as const;
 
 /** Those that came after the first stores were made, and may be absent from one that is only read. */
-export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>(['extra']);
+export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>([
+  'extra',
+  'used',
+  'pin',
+  'lease',
+  'stamp',
+]);
 
 /** A sub-database's name. */
 export type TableName = (typeof TABLE_NAMES)[number];
@@ -124,6 +140,11 @@ export function decodeLocation(bytes: Uint8Array): RecordLocation {
     size: buffer.readUInt32BE(14),
     encoding,
   };
+}
+
+/** The pack of a location, or `undefined` where that is damaged. */
+export function packOfLocation(bytes: Uint8Array): number | undefined {
+  return bytes.length === LOCATION_BYTES ? view(bytes).readUInt32BE(0) : undefined;
 }
 
 /** What the NAR with some hash holds. */

@@ -9,13 +9,17 @@ import type { Hash } from '../hash.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { CommitQueue } from './commitQueue.ts';
 import { ContentStore } from './contentStore.ts';
+import { type CollectionReport, type CollectOptions, collectGarbage } from './gc/collectGarbage.ts';
+import { Lease } from './gc/lease.ts';
+import { stampsOf } from './gc/stampsOf.ts';
+import { LastUse } from './lastUse.ts';
 import { indexPath, packsPath } from './layout.ts';
 import { PackReader } from './packReader.ts';
 import { PackWriter } from './packWriter.ts';
 import { putPathInfo } from './putPathInfo.ts';
 import { type RecordEncoder, zstdEncoder } from './recordEncoding.ts';
 import { RecordReader } from './recordReader.ts';
-import type { IndexedNar, NarContent } from './schema.ts';
+import { decodeLocation, type IndexedNar, type NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
 import { StoreDirectoryService } from './storeDirectoryService.ts';
 import { StoreExtraFileService } from './storeExtraFileService.ts';
@@ -24,6 +28,7 @@ import { StoreFindingService } from './storeFindingService.ts';
 import { StoreIndex } from './storeIndex.ts';
 import { StoreInspection } from './storeInspection.ts';
 import { StorePathInfoService } from './storePathInfoService.ts';
+import { StorePinService } from './storePinService.ts';
 import { StoreRepair } from './storeRepair.ts';
 import { type StoreStats, storeStats } from './storeStats.ts';
 import { VariantTable } from './variantTable.ts';
@@ -42,6 +47,17 @@ export interface StoreOptions {
   readonly packFullBytes?: number;
   /** How many extra files it takes. */
   readonly limits?: Pick<Limits, 'extraFiles'>;
+  /** For how long collections keep content of this process that no PathInfo refers to, in milliseconds. */
+  readonly graceMs?: number;
+  /** Milliseconds since 1970, for last uses; the clock by default. */
+  readonly now?: () => number;
+}
+
+interface StoreParts {
+  readonly directory: string;
+  readonly index: StoreIndex;
+  readonly lease: Lease | undefined;
+  readonly writer: PackWriter;
 }
 
 /** An open store. Disposing of it brings all that was closed to disk. */
@@ -53,6 +69,7 @@ export class Store implements AsyncDisposable {
   readonly pathInfos: StorePathInfoService;
   readonly findings: StoreFindingService;
   readonly extraFiles: StoreExtraFileService;
+  readonly pins: StorePinService;
   readonly #index: StoreIndex;
   readonly #content: ContentStore;
   readonly #checkWritable: () => void;
@@ -60,29 +77,46 @@ export class Store implements AsyncDisposable {
   readonly #packs: PackReader;
   readonly #commits: CommitQueue;
   readonly #variants: VariantTable;
+  readonly #lease: Lease | undefined;
+  readonly #lastUse: LastUse | undefined;
+  readonly #now: () => number;
   #closed: Promise<void> | undefined;
 
-  private constructor(directory: string, index: StoreIndex, options: StoreOptions) {
+  private constructor({ directory, index, lease, writer }: StoreParts, options: StoreOptions) {
     const { tables } = index;
     this.directory = directory;
+    this.#now = options.now ?? Date.now;
     this.#index = index;
     this.#packs = new PackReader(directory);
-    this.#writer = new PackWriter(directory, () => index.allocatePack(), options.packFullBytes);
+    this.#writer = writer;
+    this.#lease = lease;
     const content = new ContentStore({
       directory,
       tables,
-      writer: this.#writer,
-      reader: new RecordReader(directory, this.#packs, this.#writer),
+      writer,
+      reader: new RecordReader(directory, this.#packs, writer, (digest) => {
+        const moved =
+          tables.chunk.getLatest(digest.bytes) ?? tables.directory.getLatest(digest.bytes);
+        return moved && decodeLocation(moved);
+      }),
+      lease,
       encode: options.encoder ?? zstdEncoder(options.compressionLevel),
       flush: () => this.#commits.flush(),
     });
     this.#content = content;
     const variants = new VariantTable(tables);
     this.#variants = variants;
+    const lastUse = lease && new LastUse(index, this.#now);
+    this.#lastUse = lastUse;
     this.#commits = new CommitQueue({
       prepareContent: () => content.prepareCommit(),
       transaction: (action) => index.transaction(action),
-      put: (pathInfo) => putPathInfo(tables, variants, pathInfo),
+      put: (pathInfo) => {
+        const kept = putPathInfo(tables, variants, pathInfo);
+        lastUse?.put(kept.closureDigest);
+        lease?.keepCommitted(stampsOf(tables, kept));
+        return kept;
+      },
     });
     const checkWritable = () => {
       if (options.readOnly === true) throw readOnlyStore(directory);
@@ -90,13 +124,22 @@ export class Store implements AsyncDisposable {
     this.#checkWritable = checkWritable;
     this.blobs = new StoreBlobService(content, checkWritable);
     this.directories = new StoreDirectoryService(content, checkWritable);
-    this.pathInfos = new StorePathInfoService(index, variants, this.#commits, checkWritable);
+    this.pathInfos = new StorePathInfoService({
+      index,
+      variants,
+      commits: this.#commits,
+      checkWritable,
+      lease,
+      lastUse,
+    });
+    this.pins = new StorePinService(index, checkWritable);
     this.findings = new StoreFindingService(index, checkWritable);
     this.extraFiles = new StoreExtraFileService({
       index,
       flush: () => this.#commits.flush(),
       checkWritable,
       limits: options.limits ?? DEFAULT_LIMITS,
+      lease,
     });
   }
 
@@ -114,7 +157,27 @@ export class Store implements AsyncDisposable {
       await orStoreFailure('making a store', directory, () => mkdir(packs, { recursive: true }));
     }
     const index = await StoreIndex.open(indexPath(directory), { readOnly, create });
-    return new Store(directory, index, options);
+    try {
+      let store: Store | undefined;
+      const lease = readOnly
+        ? undefined
+        : await Lease.take({
+            index,
+            graceMs: options.graceMs,
+            completePack: async () => await store?.completePack(),
+          });
+      const allocate = async () => {
+        const number = await index.allocatePack((pack) => lease?.takePack(pack));
+        lease?.tookPack(number);
+        return number;
+      };
+      const writer = new PackWriter(directory, allocate, options.packFullBytes);
+      store = new Store({ directory, index, lease, writer }, options);
+      return store;
+    } catch (error) {
+      await index[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /**
@@ -128,12 +191,13 @@ export class Store implements AsyncDisposable {
 
   /**
    * What the NAR with this hash holds, by hashes that were computed from the content itself and told by
-   * {@link recordContent}: it may be taken for any store path of this NarHash.
+   * {@link recordContent}: it may be taken for any store path of this NarHash. Collections keep it for now.
    * @throws STORE_FAILED | STORE_INVALID
    */
-  contentByNarHash(narHash: Hash, options?: ServiceOptions): NarContent | undefined {
+  async contentByNarHash(narHash: Hash, options?: ServiceOptions): Promise<NarContent | undefined> {
     const nar = this.#narOf(narHash, options);
-    return nar?.computed === true ? nar.content : undefined;
+    if (nar?.computed !== true) return undefined;
+    return (await this.#content.relyOnNode(nar.content.node)) ? nar.content : undefined;
   }
 
   #narOf(narHash: Hash, options: ServiceOptions | undefined): IndexedNar | undefined {
@@ -194,6 +258,36 @@ export class Store implements AsyncDisposable {
     await this.#commits.flush();
   }
 
+  /**
+   * Keeps what is written, found and looked up from now on until it is disposed of, whether or not a
+   * PathInfo refers to it: what an ingest needs that puts PathInfos later.
+   */
+  hold(): Disposable {
+    return this.#lease?.hold() ?? { [Symbol.dispose]() {} };
+  }
+
+  /**
+   * Deletes what nobody needs, and gives its space back to the file system. May run while this and other
+   * processes read and write.
+   * @throws STORE_BUSY another collection runs, or a process that writes does not answer
+   * @throws READ_ONLY unless it is a dry run
+   * @throws STORE_FAILED | STORE_INVALID
+   * @throws the signal's reason
+   */
+  async collectGarbage(options: CollectOptions = {}): Promise<CollectionReport> {
+    if (options.dryRun !== true) this.#checkWritable();
+    await this.#lastUse?.flush();
+    const { directory } = this;
+    const parts = { directory, index: this.#index, writer: this.#writer, lease: this.#lease };
+    return await collectGarbage(parts, { now: this.#now(), ...options });
+  }
+
+  /** Brings all to disk, and begins another pack with the next write. @throws STORE_FAILED */
+  async completePack(): Promise<void> {
+    await this.flush();
+    await this.#writer.complete();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
@@ -202,6 +296,15 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     try {
       await this.flush();
+      await this.#lastUse?.[Symbol.asyncDispose]();
+    } finally {
+      await this.#closeFiles();
+    }
+  }
+
+  async #closeFiles(): Promise<void> {
+    try {
+      await this.#lease?.[Symbol.asyncDispose]();
     } finally {
       await this.#writer[Symbol.asyncDispose]();
       await this.#packs[Symbol.asyncDispose]();

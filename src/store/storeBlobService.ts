@@ -1,5 +1,4 @@
 /** Blobs in the embedded store: one chunk that is the blob, or a list of chunks. */
-import { EMPTY } from '../bytes.ts';
 import type {
   BlobService,
   BlobStat,
@@ -19,8 +18,7 @@ import { encodeChunkList } from './chunkList.ts';
 import type { ContentStore, DistrustedContent } from './contentStore.ts';
 import type { ContentWriter } from './contentWriter.ts';
 import type { RecordRef } from './recordReader.ts';
-
-const EMPTY_BLOB = Digest.of(EMPTY);
+import { EMPTY_BLOB } from './storedNode.ts';
 
 /** A writer that holds back more records than this publishes the blobs that are complete. */
 const HELD_RECORDS = 16 * 1024;
@@ -43,11 +41,8 @@ export class StoreBlobService implements BlobService {
 
   async has(digest: Digest, options?: ServiceOptions): Promise<boolean> {
     options?.signal?.throwIfAborted();
-    return (
-      digest.equals(EMPTY_BLOB) ||
-      this.#content.locate('chunk', digest) !== undefined ||
-      this.#content.chunkListOf(digest) !== undefined
-    );
+    // who asks this will not write it
+    return digest.equals(EMPTY_BLOB) || (await this.#content.relyOnBlob(digest));
   }
 
   async stat(digest: Digest, options?: ServiceOptions): Promise<BlobStat | undefined> {

@@ -29,7 +29,7 @@ export class StoreDirectoryService implements DirectoryService {
   async get(digest: Digest, options?: ServiceOptions): Promise<Directory | undefined> {
     options?.signal?.throwIfAborted();
     const location = this.#content.locate('directory', digest);
-    if (location === undefined) return undefined;
+    if (location === undefined || !(await this.#content.watchDirectory(digest))) return undefined;
     const { decoded } = await this.#content.reader.read({ digest, location });
     options?.signal?.throwIfAborted();
     return Directory.decode(decoded);
@@ -57,7 +57,7 @@ class StoreDirectoryPutter implements DirectoryPutter {
   async put(directory: Directory): Promise<void> {
     this.#signal?.throwIfAborted();
     for (const { node } of directory.entries) {
-      if (node.type === 'directory' && !this.#writer.has('directory', node.digest)) {
+      if (node.type === 'directory' && !(await this.#writer.has('directory', node.digest))) {
         throw missingDirectory(node.digest, directory.digest);
       }
     }

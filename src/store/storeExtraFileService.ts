@@ -18,6 +18,8 @@ import type {
   NamedExtraFile,
 } from '../extraFiles/extraFileService.ts';
 import { checkLimit, type Limits } from '../limits.ts';
+import type { Lease } from './gc/lease.ts';
+import { stampsOfNode } from './gc/stampsOf.ts';
 import { FieldReader, FieldWriter } from './recordBytes.ts';
 import { isStoredNode } from './storedNode.ts';
 import type { StoreIndex } from './storeIndex.ts';
@@ -32,6 +34,8 @@ export interface StoreExtraFileParts {
   /** Throws when the store takes no writes. */
   readonly checkWritable: () => void;
   readonly limits: Pick<Limits, 'extraFiles'>;
+  /** Keeps the content of what is put; a store that is only read has none. */
+  readonly lease: Lease | undefined;
 }
 
 /** The extra files of a store. Failures are `STORE_FAILED`, damage is `STORE_INVALID`. */
@@ -51,7 +55,7 @@ export class StoreExtraFileService implements ExtraFileService {
 
   async putAll(files: readonly NamedExtraFile[], options?: ServiceOptions): Promise<void> {
     options?.signal?.throwIfAborted();
-    const { index, flush, checkWritable, limits } = this.#parts;
+    const { index, flush, checkWritable, limits, lease } = this.#parts;
     checkWritable();
     if (files.length === 0) return;
     // what the index refers to is on disk before the index says so
@@ -66,6 +70,7 @@ export class StoreExtraFileService implements ExtraFileService {
         const key = utf8(extraFilePath(name));
         if (!extra.has(key)) checkLimit(limits, 'extraFiles', ++count);
         extra.put(key, encodeExtraFile(file));
+        lease?.keepCommitted(stampsOfNode(index.tables, node));
       }
     });
   }
@@ -96,7 +101,8 @@ function encodeExtraFile({ digest, size }: ExtraFile): Uint8Array {
   return new FieldWriter().uint(RECORD_VERSION).fixed(digest.bytes).uint(size).finish();
 }
 
-function decodeExtraFile(path: string, record: Uint8Array): ExtraFile {
+/** A row of `extra`. @throws STORE_INVALID */
+export function decodeExtraFile(path: string, record: Uint8Array): ExtraFile {
   try {
     const reader = new FieldReader(record);
     const version = reader.uint();

@@ -43,3 +43,12 @@ export async function orStoreFailure<T>(
 export function readOnlyStore(path: string): NarthexError {
   return new NarthexError('READ_ONLY', `the store is open for reading only: ${path}`, { path });
 }
+
+/** Refuses a commit of a process that was taken to have ended: what it counted on may be deleted. */
+export function leaseLost(path: string): NarthexError {
+  return new NarthexError(
+    'STORE_FAILED',
+    `the store took this process to have ended, open it again: ${path}`,
+    { path },
+  );
+}

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { utf8 } from '../bytes.ts';
 import { NarthexError } from '../errors.ts';
-import { checkIndexFile } from './indexFile.ts';
+import { checkIndexFile, unfinishedStore } from './indexFile.ts';
 import {
   ADDED_TABLES,
   decodeU32,
@@ -32,10 +32,10 @@ export type Tables = Readonly<Record<TableName, Table>>;
 export class StoreIndex implements AsyncDisposable {
   readonly tables: Tables;
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
-  readonly #path: string;
+  readonly path: string;
 
   private constructor(path: string, root: RootDatabase<Uint8Array, Uint8Array>, tables: Tables) {
-    this.#path = path;
+    this.path = path;
     this.#root = root;
     this.tables = tables;
   }
@@ -55,7 +55,7 @@ export class StoreIndex implements AsyncDisposable {
       () => false,
     );
     // where it should be there, this says why it is not
-    if (exists || !options.create) await checkIndexFile(path, options.create);
+    if (exists || !options.create) await checkIndexFile(path, options.readOnly);
     let root: RootDatabase<Uint8Array, Uint8Array> | undefined;
     try {
       root = open<Uint8Array, Uint8Array>(path, {
@@ -72,8 +72,12 @@ export class StoreIndex implements AsyncDisposable {
         // typed as a plain boolean though it may be left out
         ...(options.readOnly ? { readOnly: true } : {}),
       });
-      await checkSchema(root, path, options.readOnly);
-      return new StoreIndex(path, root, openTables(root, path));
+      const complete = checkSchema(root, path);
+      if (!complete && options.readOnly) throw unfinishedStore(path);
+      const tables = openTables(root, path);
+      // last: an index that says its schema is whole
+      if (!complete) await root.childTransaction(() => putSchema(tables.meta));
+      return new StoreIndex(path, root, tables);
     } catch (error) {
       await root?.close();
       throw storeFailure('opening the index', path, error);
@@ -86,7 +90,7 @@ export class StoreIndex implements AsyncDisposable {
    * @throws STORE_FAILED | STORE_INVALID
    */
   async transaction<T>(action: () => T): Promise<T> {
-    return await orStoreFailure('committing to the index', this.#path, async () => {
+    return await orStoreFailure('committing to the index', this.path, async () => {
       try {
         return await this.#root.childTransaction(action);
       } catch (error) {
@@ -95,20 +99,34 @@ export class StoreIndex implements AsyncDisposable {
     });
   }
 
-  /** A number that no pack of this store has had. */
-  async allocatePack(): Promise<number> {
+  /**
+   * A number that no pack of this store has had.
+   * @param taken called in the same transaction
+   */
+  async allocatePack(taken: (number: number) => void): Promise<number> {
     const { meta } = this.tables;
     return await this.transaction(() => {
-      const stored = meta.get(NEXT_PACK_KEY);
-      const number = stored === undefined ? FIRST_PACK : decodeU32(stored);
+      const number = nextPack(this.tables);
       meta.put(NEXT_PACK_KEY, encodeU32(number + 1));
+      taken(number);
       return number;
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await orStoreFailure('closing the index', this.#path, () => this.#root.close());
+  /** Frees the slots of readers that ended without doing so: what they saw would be kept for ever. */
+  checkReaders(): void {
+    this.#root.readerCheck();
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await orStoreFailure('closing the index', this.path, () => this.#root.close());
+  }
+}
+
+/** The number that the next pack will get: those of all packs there are lie below it. */
+export function nextPack({ meta }: Tables): number {
+  const stored = meta.get(NEXT_PACK_KEY);
+  return stored === undefined ? FIRST_PACK : decodeU32(stored);
 }
 
 /** LMDB's binding tells why a commit failed by a promise in the error. */
@@ -122,27 +140,31 @@ async function commitError(error: unknown): Promise<unknown> {
   }
 }
 
-/** Before anything else is read or made: a store of another version is left as it is. */
-async function checkSchema(
-  root: RootDatabase<Uint8Array, Uint8Array>,
-  path: string,
-  readOnly: boolean,
-): Promise<void> {
-  const meta = openTable(root, path, 'meta');
-  if (!readOnly) {
-    await root.childTransaction(() => {
-      if (!meta.has(SCHEMA_KEY)) meta.put(SCHEMA_KEY, encodeU32(SCHEMA_VERSION));
-    });
-  }
+/**
+ * Before anything else is read or made: a store of another version is left as it is.
+ * @returns false where a store is only being made, or was when whoever made it ended
+ * @throws STORE_VERSION
+ */
+function checkSchema(root: RootDatabase<Uint8Array, Uint8Array>, path: string): boolean {
+  // typed as if it always succeeded; what is absent from an index opened for reading is undefined
+  const meta = new Table(
+    () => root.openDB({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' }),
+    path,
+  );
   const stored = meta.get(SCHEMA_KEY);
-  const version = stored === undefined ? 0 : decodeU32(stored);
-  if (version !== SCHEMA_VERSION) {
-    throw new NarthexError(
-      'STORE_VERSION',
-      `the store's schema is ${version}, where this version of narthex has ${SCHEMA_VERSION}: ${path}`,
-      { path, expected: SCHEMA_VERSION, actual: version },
-    );
-  }
+  if (stored === undefined) return false;
+  const version = decodeU32(stored);
+  if (version === SCHEMA_VERSION) return true;
+  throw new NarthexError(
+    'STORE_VERSION',
+    `the store's schema is ${version}, where this version of narthex has ${SCHEMA_VERSION}: ${path}`,
+    { path, expected: SCHEMA_VERSION, actual: version },
+  );
+}
+
+/** Whoever was first has put it. */
+function putSchema(meta: Table): void {
+  if (!meta.has(SCHEMA_KEY)) meta.put(SCHEMA_KEY, encodeU32(SCHEMA_VERSION));
 }
 
 function openTable(
@@ -179,5 +201,9 @@ function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): T
     referrer: tableOf('referrer'),
     finding: tableOf('finding'),
     extra: tableOf('extra'),
+    used: tableOf('used'),
+    pin: tableOf('pin'),
+    lease: tableOf('lease'),
+    stamp: tableOf('stamp'),
   };
 }

@@ -6,10 +6,25 @@ import type { PathInfoOptions } from '../pathinfo/pathInfoService.ts';
 import { type PreferResult, preferVariant } from '../pathinfo/preferVariant.ts';
 import type { VariantService } from '../pathinfo/variantService.ts';
 import type { CommitQueue } from './commitQueue.ts';
+import type { Lease } from './gc/lease.ts';
+import type { LastUse } from './lastUse.ts';
 import { decodePathInfo } from './pathInfoCodec.ts';
 import { variantRowKey } from './schema.ts';
 import type { StoreIndex, Tables } from './storeIndex.ts';
 import type { VariantTable } from './variantTable.ts';
+
+/** What a {@link StorePathInfoService} is made of. */
+export interface StorePathInfoParts {
+  readonly index: StoreIndex;
+  readonly variants: VariantTable;
+  readonly commits: CommitQueue;
+  /** Throws when the store takes no writes. */
+  readonly checkWritable: () => void;
+  /** Keeps what is looked up under a hold; a store that is only read has none. */
+  readonly lease: Lease | undefined;
+  /** Told of what is looked up; a store that is only read has none. */
+  readonly lastUse: LastUse | undefined;
+}
 
 /** The PathInfos of a store. */
 export class StorePathInfoService implements VariantService {
@@ -18,25 +33,23 @@ export class StorePathInfoService implements VariantService {
   readonly #variants: VariantTable;
   readonly #commits: CommitQueue;
   readonly #checkWritable: () => void;
+  readonly #lease: Lease | undefined;
+  readonly #lastUse: LastUse | undefined;
 
-  /** @param checkWritable throws when the store takes no writes */
-  constructor(
-    index: StoreIndex,
-    variants: VariantTable,
-    commits: CommitQueue,
-    checkWritable: () => void,
-  ) {
+  constructor({ index, variants, commits, checkWritable, lease, lastUse }: StorePathInfoParts) {
     this.#index = index;
     this.#tables = index.tables;
     this.#variants = variants;
     this.#commits = commits;
     this.#checkWritable = checkWritable;
+    this.#lease = lease;
+    this.#lastUse = lastUse;
   }
 
   async get(digest: Uint8Array, options?: PathInfoOptions): Promise<PathInfo | undefined> {
     options?.signal?.throwIfAborted();
     const closureDigest = this.#tables.current.getFresh(digest);
-    return closureDigest && this.#variant(digest, new Digest(closureDigest));
+    return closureDigest && (await this.#used(digest, new Digest(closureDigest)));
   }
 
   async has(digest: Uint8Array, options?: PathInfoOptions): Promise<boolean> {
@@ -50,7 +63,7 @@ export class StorePathInfoService implements VariantService {
     options?: PathInfoOptions,
   ): Promise<PathInfo | undefined> {
     options?.signal?.throwIfAborted();
-    return this.#variant(digest, closureDigest);
+    return await this.#used(digest, closureDigest);
   }
 
   /**
@@ -63,7 +76,7 @@ export class StorePathInfoService implements VariantService {
   ): Promise<PathInfo | undefined> {
     options?.signal?.throwIfAborted();
     const digest = this.#tables.closure.getFresh(closureDigest.bytes);
-    return digest && this.#variant(digest, closureDigest);
+    return digest && (await this.#used(digest, closureDigest));
   }
 
   async *listVariants(digest: Uint8Array, options?: PathInfoOptions): AsyncGenerator<PathInfo> {
@@ -103,6 +116,16 @@ export class StorePathInfoService implements VariantService {
       const pathInfo = this.#variant(key, new Digest(value));
       if (pathInfo !== undefined) yield pathInfo;
     }
+  }
+
+  /** A variant that somebody asked for by name. */
+  async #used(digest: Uint8Array, closureDigest: Digest): Promise<PathInfo | undefined> {
+    const pathInfo = this.#variant(digest, closureDigest);
+    if (pathInfo === undefined) return undefined;
+    this.#lastUse?.note(closureDigest);
+    const isThere = () => this.#variants.has({ digest, closureDigest });
+    const kept = (await this.#lease?.watch('variant', closureDigest, isThere)) ?? true;
+    return kept ? pathInfo : undefined;
   }
 
   #variant(digest: Uint8Array, closureDigest: Digest): PathInfo | undefined {

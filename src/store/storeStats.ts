@@ -35,18 +35,8 @@ export interface StoreStats {
 
 /** Counts; goes through the whole index. @throws STORE_FAILED | STORE_INVALID */
 export async function storeStats(directory: string, tables: Tables): Promise<StoreStats> {
-  const packNames = await orStoreFailure('reading the packs', packsPath(directory), async () =>
-    (await readdir(packsPath(directory))).filter(isPackName),
-  );
-  let storedBytes = 0;
-  const index = indexPath(directory);
-  for (const path of [
-    index,
-    `${index}-lock`,
-    ...packNames.map((name) => join(packsPath(directory), name)),
-  ]) {
-    storedBytes += await allocatedBytes(path);
-  }
+  const packNames = await packNamesIn(directory);
+  const storedBytes = await storedBytesOf(directory);
   const narSize = (digest: Uint8Array, closureDigest: Uint8Array) => {
     const record = tables.variant.get(variantRowKey(digest, new Digest(closureDigest)));
     return record === undefined ? 0 : narSizeOfRecord(record);
@@ -65,10 +55,31 @@ export async function storeStats(directory: string, tables: Tables): Promise<Sto
   };
 }
 
+async function packNamesIn(directory: string): Promise<string[]> {
+  return await orStoreFailure('reading the packs', packsPath(directory), async () =>
+    (await readdir(packsPath(directory))).filter(isPackName),
+  );
+}
+
+/** What packs and index take on disk, as allocated. @throws STORE_FAILED */
+export async function storedBytesOf(directory: string): Promise<number> {
+  const index = indexPath(directory);
+  const packs = (await packNamesIn(directory)).map((name) => join(packsPath(directory), name));
+  let bytes = 0;
+  for (const path of [index, `${index}-lock`, ...packs]) bytes += await allocatedBytes(path);
+  return bytes;
+}
+
+/** A pack that a collection removed since it was listed takes nothing. */
 async function allocatedBytes(path: string): Promise<number> {
   return await orStoreFailure('measuring a file', path, async () => {
-    const { blocks } = await stat(path);
-    return blocks * STAT_BLOCK_BYTES;
+    try {
+      const { blocks } = await stat(path);
+      return blocks * STAT_BLOCK_BYTES;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+      throw error;
+    }
   });
 }
 

@@ -4,7 +4,8 @@ import { Digest } from '../castore/digest.ts';
 import type { Node } from '../castore/node.ts';
 import type { Tables } from './storeIndex.ts';
 
-const EMPTY_BLOB = Digest.of(EMPTY);
+/** The blob that is always there. */
+export const EMPTY_BLOB = Digest.of(EMPTY);
 
 /** A symlink is stored with its node, and the empty blob is always there. */
 export function isStoredNode(tables: Tables, node: Node): boolean {

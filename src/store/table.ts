@@ -1,5 +1,6 @@
 /** One sub-database of the index: byte strings to byte strings, ordered by key. */
 import type { Database } from 'lmdb';
+import { EMPTY } from '../bytes.ts';
 import { storeFailure } from './storeFailure.ts';
 
 /** A key with its value. */
@@ -47,6 +48,14 @@ export class Table {
   getFresh(key: Uint8Array): Uint8Array | undefined {
     const value = this.get(key);
     if (value !== undefined) return value;
+    return this.getLatest(key);
+  }
+
+  /**
+   * Like `get`, in a new snapshot. Not for use inside a transaction.
+   * @throws STORE_FAILED | STORE_INVALID
+   */
+  getLatest(key: Uint8Array): Uint8Array | undefined {
     this.refresh();
     return this.get(key);
   }
@@ -101,11 +110,21 @@ export class Table {
     }
   }
 
-  #page(prefix: Uint8Array, start: Uint8Array, exclusiveStart: boolean): Row[] {
+  /** The rows after a key, in order, so many at most. @throws STORE_FAILED | STORE_INVALID */
+  rowsAfter(key: Uint8Array, limit: number): Row[] {
+    return this.#page(EMPTY, key, key.length > 0, limit);
+  }
+
+  #page(
+    prefix: Uint8Array,
+    start: Uint8Array,
+    exclusiveStart: boolean,
+    limit: number = PAGE_ROWS,
+  ): Row[] {
     const rows: Row[] = [];
     this.#read((raw) => {
       // an empty start is no key; without one the range begins at the first
-      const range = { ...(start.length > 0 ? { start, exclusiveStart } : {}), limit: PAGE_ROWS };
+      const range = { ...(start.length > 0 ? { start, exclusiveStart } : {}), limit };
       for (const { key, value } of raw.getRange(range)) {
         if (Buffer.compare(key.subarray(0, prefix.length), prefix) !== 0) break;
         rows.push({ key, value });

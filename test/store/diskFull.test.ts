@@ -7,6 +7,7 @@ import { writeBlob } from '../contracts/blobServiceContract.ts';
 import { pathInfoOf } from '../contracts/pathInfos.ts';
 import { noise } from '../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
+import { checkStore } from './checkStore.ts';
 import { readWhole, writePath } from './randomPath.ts';
 
 /** A file system of its own, or `undefined` where mounting is not allowed. */
@@ -57,6 +58,34 @@ test.skipIf(!(await canMount()))('a full disk fails writes and nothing that was 
     await readWhole(store, node);
   }
   await store.pathInfos.put(await writePath(store, 'after', 5000));
+});
+
+test.skipIf(!(await canMount()))('a collection makes room on a full disk', async () => {
+  await using directory = await temporaryDirectory('full');
+  await using _mounted = mountSmall(directory.path, 'size=8m');
+  const fillFrom = async (first: number) => {
+    await using store = await Store.open(directory.path, { packFullBytes: 500_000 });
+    for (let seed = first; ; seed++) {
+      await store.pathInfos.put(await writePath(store, `path-${seed}`, seed));
+    }
+  };
+  // the store cannot even be closed in order
+  const failure = await fillFrom(1).catch((error: unknown) => error);
+  const cause = failure instanceof SuppressedError ? failure.suppressed : failure;
+  expect(cause).toMatchObject({ ...full, facts: { systemCode: 'ENOSPC' } });
+  const later = Date.now() + 24 * 60 * 60_000;
+  {
+    await using store = await Store.open(directory.path);
+    const [first] = await Array.fromAsync(store.pathInfos.list());
+    if (first === undefined) throw new Error('nothing was put');
+    const { digest } = first.storePath;
+    await store.pins.put('first', { digest, closureDigest: first.closureDigest }, 1);
+    const report = await store.collectGarbage({ olderThanMs: 0, now: later });
+    expect(report).toMatchObject({ keptVariants: 1, damagedPacks: [] });
+    await readWhole(store, first.node);
+    await store.pathInfos.put(await writePath(store, 'after', 5000));
+  }
+  expect(await checkStore(directory.path)).toMatchObject({ variants: 2 });
 });
 
 test.skipIf(!(await canMount()))(

@@ -119,6 +119,24 @@ describe('what is no store', () => {
     }
   });
 
+  test.each([0.3, 0.7, 0.9])('a large index of which %d is left', async (part) => {
+    await using directory = await temporaryDirectory('store');
+    {
+      await using store = await Store.open(directory.path);
+      const many = Array.from({ length: 2000 }, (_, i) => pathInfoOf({ name: `path-${i}` }));
+      await store.pathInfos.putAll(many);
+    }
+    const path = indexPath(directory.path);
+    const index = await readFile(path);
+    await writeFile(path, index.subarray(0, Math.floor(index.length * part)));
+    for (const readOnly of [false, true]) {
+      await expect(Store.open(directory.path, { readOnly })).rejects.toMatchObject({
+        code: 'STORE_INVALID',
+        facts: { path, actual: Math.floor(index.length * part) },
+      });
+    }
+  });
+
   test('an index in LMDB of another version', async () => {
     await using directory = await temporaryDirectory('store');
     const path = indexPath(directory.path);
@@ -135,10 +153,24 @@ describe('what is no store', () => {
   test('an empty index becomes one, unless it is only to be read', async () => {
     await using directory = await temporaryDirectory('store');
     await writeFile(indexPath(directory.path), '');
-    await expect(Store.open(directory.path, { readOnly: true })).rejects.toMatchObject({
-      code: 'STORE_INVALID',
-    });
+    const unfinished = { code: 'STORE_FAILED', facts: { systemCode: 'ENOENT' } };
+    const read = () => Store.open(directory.path, { readOnly: true });
+    await expect(read()).rejects.toMatchObject(unfinished);
     await (await Store.open(directory.path))[Symbol.asyncDispose]();
+    await (await read())[Symbol.asyncDispose]();
+  });
+
+  test('a store whose making was cut short is made to its end, unless it is only to be read', async () => {
+    await using directory = await temporaryDirectory('store');
+    const root = open({ path: indexPath(directory.path), noSubdir: true, maxDbs: 20 });
+    root.openDB({ name: 'meta' });
+    root.openDB({ name: 'chunk' });
+    await root.close();
+    const unfinished = { code: 'STORE_FAILED', facts: { systemCode: 'ENOENT' } };
+    const read = () => Store.open(directory.path, { readOnly: true });
+    await expect(read()).rejects.toMatchObject(unfinished);
+    await (await Store.open(directory.path))[Symbol.asyncDispose]();
+    await (await read())[Symbol.asyncDispose]();
   });
 
   test('a directory that cannot be made', async () => {

@@ -1,14 +1,17 @@
 /** Several processes with one store open. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { indexPath } from '../../src/store/layout.ts';
 import { Store } from '../../src/store/store.ts';
 import { storePathOf } from '../contracts/pathInfos.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 import { readWhole, writePath } from './randomPath.ts';
 
+const STORE = new URL('../../src/store/store.ts', import.meta.url).href;
 const WRITER = new URL('./writerProcess.ts', import.meta.url).pathname;
 
 type Writer = ChildProcessByStdio<null, Readable, null>;
@@ -92,4 +95,34 @@ test.each([0, 1, 2, 3, 4])('kill -9 loses nothing that was acknowledged (%i)', a
   expect(listed.length).toBeLessThanOrEqual(kept.length + rounds);
   await store.pathInfos.put(await writePath(store, 'after', 7));
   await checkPath(store, 'after');
+});
+
+test('a reader that was killed holding what it read keeps nobody from writing or collecting', async () => {
+  await using directory = await temporaryDirectory('store');
+  await using store = await Store.open(directory.path);
+  await store.pathInfos.put(await writePath(store, 'before', 1));
+  const script = `
+    import { Store } from ${JSON.stringify(STORE)};
+    const store = await Store.open(process.argv[1], { readOnly: true });
+    const listed = store.pathInfos.list()[Symbol.asyncIterator]();
+    await listed.next();
+    process.stdout.write('reading');
+    for (;;); // the snapshot is never given back`;
+  const reader = spawn(process.execPath, ['--input-type=module', '-e', script, directory.path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(reader.stdout, 'data');
+  const exited = once(reader, 'exit');
+  await store.pathInfos.put(await writePath(store, 'during', 2));
+  reader.kill('SIGKILL');
+  await exited;
+  await store.collectGarbage();
+  const { size: before } = await stat(indexPath(directory.path));
+  for (let i = 0; i < 40; i++) {
+    await store.pathInfos.put(await writePath(store, `after-${i}`, 3));
+  }
+  const { size: after } = await stat(indexPath(directory.path));
+  // pages of old commits are used again
+  expect(after - before).toBeLessThan(1_000_000);
+  for (const name of ['before', 'during', 'after-39']) await checkPath(store, name);
 });

@@ -168,7 +168,7 @@ class PathInfoParts {
     const { blobService, directoryService, pathInfoService } = config;
     const access = { netrc: netrc?.value, narOrigins };
     const castoreNames = [blobService.name, directoryService.name] as const;
-    const { contentByNarHash, recordContent } = await castore.nars(...castoreNames);
+    const { contentByNarHash, recordContent, hold } = await castore.nars(...castoreNames);
     const target = await castore.castore(...castoreNames);
     const store = await parts.storeBehind('pathinfoservices', pathInfoService.name);
     this.#late.add(pathInfoService.name);
@@ -188,6 +188,7 @@ class PathInfoParts {
         findings: store?.findings,
         contentByNarHash,
         recordContent,
+        holdContent: hold,
       }),
     );
   }

@@ -1,0 +1,299 @@
+/**
+ * The lease of an open store: what it writes and relies on is kept by collections, also of other
+ * processes, before a PathInfo says so.
+ *
+ * - Content in **packs** that this process began under its lease is kept: a lease names the first of them.
+ * - What was **found** and is relied on (not written again, looked up under a hold, or put into the view)
+ *   is remembered here, and put into the index as *stamps* when a collection asks.
+ * - A collection asks by a *barrier*: it raises a number, and waits until every lease has passed it. In
+ *   passing it a process reports what it relies on. From then on until the collection ends it finds only what is
+ *   kept for certain; other content it writes once more.
+ * - A process notices by looking every now and then. One that has ended is not waited for; one in another
+ *   container is taken to have ended when it has not renewed its lease for long. Should it not have, its next
+ *   commit finds the lease gone and fails: nothing is ever committed on a lease that is not held.
+ */
+import type { Digest } from '../../castore/digest.ts';
+import { isNarthexError } from '../../errors.ts';
+import { ownIdentity } from '../processIdentity.ts';
+import { encodeU32 } from '../schema.ts';
+import { leaseLost } from '../storeFailure.ts';
+import type { StoreIndex, Tables } from '../storeIndex.ts';
+import { Generations } from './generations.ts';
+import {
+  allocateLease,
+  type CollectionPhase,
+  type CollectionState,
+  collectionState,
+  isDeleting,
+  NO_PACK,
+  putLease,
+  putStamps,
+  removeLease,
+  removeStamps,
+  type Stamp,
+  type StampKind,
+} from './leaseTable.ts';
+import { isCollecting, RENEW_MS } from './liveness.ts';
+
+/** How often a process looks whether a collection asks: what a collection waits for at least. */
+const LOOK_MS = 250;
+/** For how long content is kept that no PathInfo refers to yet, unless somebody holds it. */
+export const DEFAULT_GRACE_MS = 60 * 60_000;
+
+/** What a lease is made of. */
+export interface LeaseParts {
+  readonly index: StoreIndex;
+  /** See {@link DEFAULT_GRACE_MS}. */
+  readonly graceMs?: number | undefined;
+  /** Brings all that was published to disk, and completes the pack that is open. */
+  readonly completePack: () => Promise<void>;
+}
+
+/** See the head of this file. */
+export class Lease implements AsyncDisposable {
+  readonly #parts: LeaseParts;
+  readonly #generations: Generations;
+  readonly #timer: NodeJS.Timeout;
+  #number: number | undefined;
+  #phase: CollectionPhase = 'idle';
+  #barrier = 0;
+  /** What the index says. */
+  #firstPack = NO_PACK;
+  #renewedAt = 0;
+  #nextStamp = 0;
+  #watching = 0;
+  #looking: Promise<void> | undefined;
+  /** Whether the index is known to have had it. */
+  #confirmed = false;
+  #closed = false;
+
+  private constructor(parts: LeaseParts) {
+    this.#parts = parts;
+    this.#generations = new Generations(parts.graceMs ?? DEFAULT_GRACE_MS, Date.now());
+    // what fails is tried again, and fails the next commit, too
+    this.#timer = setInterval(() => this.look().catch(() => {}), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /**
+   * Takes a lease. Where the disk is full it is taken with the first write instead, so that what is
+   * kept can be given out.
+   */
+  static async take(parts: LeaseParts): Promise<Lease> {
+    const lease = new Lease(parts);
+    try {
+      const number = await parts.index.transaction(() => lease.#enter());
+      lease.#number = number;
+    } catch (error) {
+      clearInterval(lease.#timer);
+      if (!isNarthexError(error, 'STORE_FAILED')) throw error;
+      return new Lease(parts);
+    }
+    return lease;
+  }
+
+  /** Its number, once it is held. */
+  get number(): number | undefined {
+    return this.#number;
+  }
+
+  /** Keeps what is written, found and looked up from now on, until it is disposed of. */
+  hold(): Disposable {
+    const hold = this.#generations.hold();
+    this.#watching++;
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#watching--;
+        held = false;
+        hold[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** The same for what is written and found alone: what an open writer has. */
+  holdWritten(): Disposable {
+    return this.#generations.hold();
+  }
+
+  /**
+   * Whether what is in the index can be relied on. What is found so is kept from then on.
+   * @param pack where it lies, if one can tell
+   */
+  find(kind: StampKind, digest: Digest, pack: number | undefined): boolean {
+    if (this.#number === undefined) return false;
+    if (pack !== undefined && pack >= this.#firstPack) return true;
+    const stamp = { kind, digest };
+    if (this.#phase === 'sweeping') return this.#generations.relies(stamp);
+    this.#generations.rely(stamp);
+    return true;
+  }
+
+  /**
+   * The same for who can wait: true, also during a collection, unless it was deleted just now.
+   * @param isThere asked inside a transaction
+   */
+  async relyOn(kind: StampKind, digest: Digest, isThere: () => boolean): Promise<boolean> {
+    const stamp = { kind, digest };
+    if (this.#number !== undefined && !isDeleting(this.#phase)) {
+      this.#generations.rely(stamp);
+      return true;
+    }
+    if (this.#generations.relies(stamp)) return true;
+    return await this.#parts.index.transaction(() => {
+      const there = isThere();
+      if (there) this.keepCommitted([stamp]);
+      return there;
+    });
+  }
+
+  /** {@link relyOn} for what is looked up, which is relied on only where somebody holds it. */
+  async watch(kind: StampKind, digest: Digest, isThere: () => boolean): Promise<boolean> {
+    return this.#watching === 0 || (await this.relyOn(kind, digest, isThere));
+  }
+
+  /**
+   * Inside a transaction that commits something: what is to be kept with it.
+   * @throws STORE_FAILED the lease is not held any more
+   */
+  keepCommitted(stamps: readonly Stamp[]): void {
+    const { tables } = this.#parts.index;
+    // a transaction that it was taken in may have come to nothing
+    let number = this.#number;
+    if (number !== undefined && tables.lease.has(encodeU32(number))) this.#confirmed = true;
+    else if (this.#confirmed) throw leaseLost(this.#parts.index.path);
+    else number = this.#enter();
+    for (const stamp of stamps) this.#generations.rely(stamp);
+    if (stamps.length > 0 && isDeleting(collectionState(tables)?.phase)) {
+      this.#generations.tookRow(this.#putStamps(number, stamps));
+    }
+  }
+
+  /** Inside the transaction that gives this process a pack. @throws STORE_FAILED as above */
+  takePack(pack: number): void {
+    this.keepCommitted([]);
+    if (this.#firstPack === NO_PACK) this.#putRow(pack);
+  }
+
+  /** That transaction is on disk. */
+  tookPack(pack: number): void {
+    this.#generations.tookPack(pack);
+    this.#firstPack = Math.min(this.#firstPack, pack);
+  }
+
+  /** Looks whether a collection asks for something, and gives up what nobody needs. */
+  async look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
+  }
+
+  /** Ends the lease. @throws STORE_FAILED */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    // what it could not do is done here
+    await this.#looking?.catch(() => {});
+    const { index } = this.#parts;
+    const number = this.#number;
+    if (number === undefined) return;
+    await index.transaction(() => {
+      if (!isDeleting(collectionState(index.tables)?.phase)) {
+        removeLease(index.tables, number);
+      } else if (index.tables.lease.has(encodeU32(number))) {
+        this.#report();
+        this.#putRow(this.#firstPack, true);
+      }
+    });
+  }
+
+  /** Inside a transaction. */
+  #enter(): number {
+    const { tables } = this.#parts.index;
+    const number = allocateLease(tables);
+    const state = collectionState(tables);
+    this.#barrier = state?.barrier ?? 0;
+    this.#phase = phaseOf(tables, state);
+    this.#number = number;
+    this.#putRow(NO_PACK);
+    return number;
+  }
+
+  #putRow(firstPack: number, ended = false): void {
+    if (this.#number === undefined) return;
+    this.#renewedAt = Date.now();
+    putLease(this.#parts.index.tables, this.#number, {
+      process: ownIdentity(),
+      renewedAt: this.#renewedAt,
+      firstPack,
+      barrier: this.#barrier,
+      ended,
+    });
+  }
+
+  #report(): () => void {
+    return this.#generations.report((stamps) => this.#putStamps(this.#number ?? 0, stamps));
+  }
+
+  #putStamps(number: number, stamps: readonly Stamp[]): number {
+    const count = this.#nextStamp++;
+    putStamps(this.#parts.index.tables, number, count, stamps);
+    return count;
+  }
+
+  async #look(): Promise<void> {
+    if (this.#number === undefined) return;
+    const { tables } = this.#parts.index;
+    const state = collectionState(tables, 'getLatest');
+    // from here on what is found is not reported by what follows
+    this.#phase = phaseOf(tables, state);
+    if (state !== undefined && state.barrier !== this.#barrier) await this.#pass(state.barrier);
+    if (isDeleting(this.#phase)) return;
+    if (this.#generations.isFull) await this.#pass(this.#barrier);
+    const now = Date.now();
+    if (this.#generations.isDue(now)) {
+      await this.#parts.completePack();
+      this.#generations.rotate(Date.now());
+    }
+    const rows = this.#generations.expire(now);
+    if (rows !== undefined) await this.#giveUp(rows);
+    else if (now - this.#renewedAt > RENEW_MS) await this.#pass(this.#barrier);
+  }
+
+  /** Reports what is relied on. */
+  async #pass(barrier: number): Promise<void> {
+    const { index } = this.#parts;
+    const before = this.#barrier;
+    this.#barrier = barrier;
+    try {
+      const reported = await index.transaction(() => {
+        this.keepCommitted([]);
+        this.#putRow(this.#firstPack);
+        return this.#report();
+      });
+      reported();
+    } catch (error) {
+      this.#barrier = before;
+      throw error;
+    }
+  }
+
+  async #giveUp(rows: readonly number[]): Promise<void> {
+    const { index } = this.#parts;
+    // first here, so that nothing is found that the index does not protect any more
+    this.#firstPack = this.#generations.firstPack;
+    await index.transaction(() => {
+      this.keepCommitted([]);
+      this.#putRow(this.#firstPack);
+      if (this.#number !== undefined) removeStamps(index.tables, this.#number, rows);
+    });
+  }
+}
+
+/** A collection that ended without saying so deletes nothing. */
+function phaseOf(tables: Tables, state: CollectionState | undefined): CollectionPhase {
+  if (state === undefined || !isDeleting(state.phase)) return 'idle';
+  return isCollecting(tables, state, Date.now()) ? state.phase : 'idle';
+}

@@ -1,0 +1,56 @@
+/** Collections, one after the other, while the same content is written, looked up, given up and written again. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { Store } from '../../../src/store/store.ts';
+import { jsonLines } from '../../support/cli.ts';
+import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
+import { checkStore } from '../checkStore.ts';
+
+const ROUNDS = 20;
+
+/** Runs one of the processes beside this file. */
+function start(name: string, ...args: readonly string[]) {
+  const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [file, ...args]);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([exitCode]) => ({ exitCode, stdout, stderr }));
+  return { child, ended };
+}
+
+test('whoever ingests has all that it was told is kept', async () => {
+  await using directory = await temporaryDirectory('gc');
+  {
+    await using _made = await Store.open(directory.path);
+  }
+  const collector = start('collectorProcess', directory.path);
+  const ingests = [1, 2].map(() => start('ingestProcess', directory.path, String(ROUNDS)));
+  for (const { ended } of ingests) {
+    expect(await ended).toMatchObject({ exitCode: 0, stderr: '' });
+  }
+  // in the middle of whatever it does
+  collector.child.kill('SIGKILL');
+  const { stdout, stderr } = await collector.ended;
+  expect(stderr).toBe('');
+  const reports = jsonLines(stdout.slice(0, stdout.lastIndexOf('\n') + 1));
+  expect(reports.length).toBeGreaterThan(1);
+  await checkStore(directory.path);
+  const last = await start('collectorProcess', directory.path, '1').ended;
+  expect(last).toMatchObject({ exitCode: 0, stderr: '' });
+  const directories = [...reports, ...jsonLines(last.stdout)].map(
+    (report) => report['directories'],
+  );
+  // some of it is given up
+  expect(directories.some((count) => count !== 0)).toBe(true);
+  expect(await checkStore(directory.path)).toMatchObject({
+    ...{ variants: 0, nars: 0, directories: 0, blobs: 0, chunks: 0, stamps: 0, leases: 0 },
+  });
+});
