@@ -18,5 +18,9 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   variants: async () => (await import('./variants.ts')).variants,
   prefer: async () => (await import('./prefer.ts')).prefer,
+  pin: async () => (await import('./pin.ts')).pin,
+  unpin: async () => (await import('./unpin.ts')).unpin,
+  pins: async () => (await import('./pins.ts')).pins,
+  gc: async () => (await import('./gc.ts')).gc,
   stats: async () => (await import('./stats.ts')).stats,
 };

@@ -1,7 +1,7 @@
 /** Looks up what a command is about in the store. */
 import { displayBytes, parseDisplayedBytes } from '../bytes.ts';
 import type { Node } from '../castore/node.ts';
-import { openStore, type Store } from '../composition/openStore.ts';
+import { openStore, type Store, type StoreOptions } from '../composition/openStore.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
 import { lookup } from '../render/lookup.ts';
@@ -18,10 +18,22 @@ export async function openForReading(
   return await openDirectoryForReading(storeOf(values, context));
 }
 
+/** The store of the command line, to change something in it. @throws STORE_FAILED there is none */
+export async function openForChanging(
+  values: OptionValues,
+  context: CommandContext,
+): Promise<Store> {
+  return await openExisting(storeOf(values, context), { createIfMissing: false });
+}
+
 /** The store in a directory, for reading. @throws STORE_FAILED there is none */
 export async function openDirectoryForReading(directory: string): Promise<Store> {
+  return await openExisting(directory, { readOnly: true });
+}
+
+async function openExisting(directory: string, options: StoreOptions): Promise<Store> {
   try {
-    return await openStore(directory, { readOnly: true });
+    return await openStore(directory, options);
   } catch (error) {
     if (!isNarthexError(error, 'STORE_FAILED') || error.facts['systemCode'] !== 'ENOENT') {
       throw error;
