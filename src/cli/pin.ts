@@ -13,7 +13,7 @@ export const pin: Command = {
   help: [
     '  PATH          store path, base name or hash part; with @ and a closure digest, or at least its',
     '                first 8 hexadecimal digits, that variant, else the current one',
-    '  --name NAME   the name of the pin (default: the base name of the path); a pin of that name is moved',
+    '  --name NAME   the name of the pin (default: the base name); a pin of that name is moved',
     STORE_HELP,
     '  --json        the pin as an object',
     '',
