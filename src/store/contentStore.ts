@@ -143,7 +143,7 @@ export class ContentStore {
       distrusted,
       find: (kind, digest) => !isDamaged(kind, digest) && this.#find(kind, digest),
       relyOn: async (kind, digest) => !isDamaged(kind, digest) && (await this.relyOn(kind, digest)),
-      hold: this.#parts.lease?.holdWritten(),
+      hold: () => this.#parts.lease?.holdWritten(),
       pending: this.#pending,
       append: (kind, digest, bytes, compressible) =>
         this.#append(kind, digest, bytes, compressible),

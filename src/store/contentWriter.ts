@@ -20,8 +20,8 @@ export interface ContentWriterParts {
   relyOn(kind: RecordKind, digest: Digest): Promise<boolean>;
   /** What the index has of it, where that is damaged and to be replaced. */
   distrusted(kind: RecordKind, digest: Digest): Uint8Array | undefined;
-  /** Keeps what it writes and finds; disposed of with the writer. */
-  readonly hold: Disposable | undefined;
+  /** Keeps what is written and found from now on. */
+  hold(): Disposable | undefined;
   failureOf(pack: number): unknown;
   append(
     kind: RecordKind,
@@ -41,9 +41,12 @@ export class ContentWriter implements AsyncDisposable {
   readonly #appending = new Set<Promise<void>>();
   #appendingBytes = 0;
   #failure: { readonly error: unknown } | undefined;
+  /** Of what it finds. */
+  readonly #hold: Disposable | undefined;
 
   constructor(parts: ContentWriterParts) {
     this.#parts = parts;
+    this.#hold = parts.hold();
   }
 
   /** How many records it holds back. */
@@ -90,7 +93,7 @@ export class ContentWriter implements AsyncDisposable {
     await Promise.all(this.#appending);
     this.#parts.pending.abandon(this.#records);
     this.#records.clear();
-    this.#parts.hold?.[Symbol.dispose]();
+    this.#hold?.[Symbol.dispose]();
   }
 
   async #add(
@@ -104,9 +107,9 @@ export class ContentWriter implements AsyncDisposable {
     let record = pending.get(kind, digest);
     if (record === undefined) {
       if (this.#parts.find(kind, digest)) return;
-      record = pending.add(kind, digest, chunkList, () =>
-        this.#parts.append(kind, digest, raw, kind !== 'blob'),
-      );
+      const append = () => this.#parts.append(kind, digest, raw, kind !== 'blob');
+      // others may count on it for longer than this writer is open
+      record = pending.add(kind, digest, chunkList, append, this.#parts.hold());
       this.#track(record, raw.length);
     }
     record.replaces ??= this.#parts.distrusted(kind, digest);

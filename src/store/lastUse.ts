@@ -36,7 +36,7 @@ export class LastUse implements AsyncDisposable {
     const at = this.#now();
     const { key } = closureDigest;
     const known = this.#known.get(key) ?? this.#stored(closureDigest);
-    if (known !== undefined && at - known < GRANULARITY_MS) {
+    if (known !== undefined && isLately(known, at)) {
       this.#known.set(key, known);
       return;
     }
@@ -50,7 +50,7 @@ export class LastUse implements AsyncDisposable {
   put(closureDigest: Digest): void {
     const at = this.#now();
     const stored = this.#stored(closureDigest);
-    if (stored !== undefined && at - stored < GRANULARITY_MS) return;
+    if (stored !== undefined && isLately(stored, at)) return;
     this.#index.tables.used.put(closureDigest.bytes, encodeU48(at));
   }
 
@@ -87,4 +87,9 @@ export class LastUse implements AsyncDisposable {
       .catch(() => {});
     this.#writing = Promise.all([before, writing]).then(() => {});
   }
+}
+
+/** Not if it was noted by a clock that was far ahead: it would count as used for as long. */
+function isLately(usedAt: number, now: number): boolean {
+  return Math.abs(now - usedAt) < GRANULARITY_MS;
 }

@@ -92,6 +92,11 @@ export class PackWriter implements AsyncDisposable {
     return this.#failed.get(pack);
   }
 
+  /** Packs with lost writes. What of them was referred to before stays readable. */
+  get failedPacks(): Iterable<number> {
+    return this.#failed.keys();
+  }
+
   /** Closes the packs. What was not synced may be lost. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#current = undefined;

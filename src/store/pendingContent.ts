@@ -16,6 +16,8 @@ export interface PendingRecord {
   replaces: Uint8Array | undefined;
   /** Known once it is encoded and appended. */
   location: RecordLocation | undefined;
+  /** Keeps the pack that it lies in; disposed of when it is committed or forgotten. */
+  readonly hold: Disposable | undefined;
   /** Settles when `location` is known, or rejects when the record could not be written. */
   readonly appended: Promise<void>;
   /** Writers that count on it. */
@@ -50,12 +52,16 @@ export class PendingContent {
     return this.#records[kind].get(digest.key);
   }
 
-  /** Remembers a record that is being written by `append`. */
+  /**
+   * Remembers a record that is being written by `append`.
+   * @param hold keeps the pack that it will lie in
+   */
   add(
     kind: RecordKind,
     digest: Digest,
     chunkList: Uint8Array | undefined,
     append: () => Promise<RecordLocation>,
+    hold: Disposable | undefined,
   ): PendingRecord {
     const record: PendingRecord = {
       kind,
@@ -66,6 +72,7 @@ export class PendingContent {
       writers: 0,
       published: false,
       committed: false,
+      hold,
       appended: append().then((location) => {
         record.location = location;
       }),
@@ -112,6 +119,7 @@ export class PendingContent {
 
   /** Forgets a record. */
   drop(record: PendingRecord): void {
+    record.hold?.[Symbol.dispose]();
     const records = this.#records[record.kind];
     if (records.get(record.digest.key) !== record) return;
     records.delete(record.digest.key);

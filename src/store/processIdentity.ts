@@ -57,9 +57,10 @@ export function livenessOf({ boot, namespace, pid, startedAt }: ProcessIdentity)
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it runs, for somebody else
-    const missing = error instanceof Error && 'code' in error && error.code === 'ESRCH';
-    return missing ? 'gone' : 'alive';
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ESRCH') return 'gone';
+    // EPERM: some process of another user; of those not even /proc may tell
+    if (startOf(pid) === '') return 'alive';
   }
   const startsAt = startOf(pid);
   // one that has ended and was not waited for yet still has its entry

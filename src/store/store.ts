@@ -110,7 +110,10 @@ export class Store implements AsyncDisposable {
     this.#lastUse = lastUse;
     this.#commits = new CommitQueue({
       prepareContent: () => content.prepareCommit(),
-      transaction: (action) => index.transaction(action),
+      transaction: async (action) => {
+        await lease?.ensureHeld();
+        return await index.transaction(action);
+      },
       put: (pathInfo) => {
         const kept = putPathInfo(tables, variants, pathInfo);
         lastUse?.put(kept.closureDigest);
@@ -167,6 +170,7 @@ export class Store implements AsyncDisposable {
             completePack: async () => await store?.completePack(),
           });
       const allocate = async () => {
+        await lease?.ensureHeld();
         const number = await index.allocatePack((pack) => lease?.takePack(pack));
         lease?.tookPack(number);
         return number;
@@ -232,8 +236,13 @@ export class Store implements AsyncDisposable {
     return new StoreInspection(this.directory, this.#index.tables, this.#variants);
   }
 
-  /** Begins to put right what is damaged. @throws READ_ONLY */
-  repair(): StoreRepair {
+  /**
+   * Begins to put right what is damaged. No collection begins before it is disposed of.
+   * @throws STORE_BUSY garbage is being collected
+   * @throws READ_ONLY | STORE_FAILED
+   */
+  async repair(): Promise<StoreRepair> {
+    this.#checkWritable();
     return new StoreRepair({
       directory: this.directory,
       index: this.#index,
@@ -241,6 +250,7 @@ export class Store implements AsyncDisposable {
       variants: this.#variants,
       checkWritable: this.#checkWritable,
       flush: () => this.flush(),
+      hold: await this.#lease?.holdRepairing(),
     });
   }
 
@@ -269,9 +279,10 @@ export class Store implements AsyncDisposable {
   /**
    * Deletes what nobody needs, and gives its space back to the file system. May run while this and other
    * processes read and write.
-   * @throws STORE_BUSY another collection runs, or a process that writes does not answer
+   * @throws STORE_BUSY another collection runs, or a repair, or a process that writes does not answer
    * @throws READ_ONLY unless it is a dry run
-   * @throws STORE_FAILED | STORE_INVALID
+   * @throws STORE_FAILED
+   * @throws STORE_INVALID | DIGEST_MISMATCH | DIRECTORY_MISSING | BLOB_MISSING content that stays is damaged
    * @throws the signal's reason
    */
   async collectGarbage(options: CollectOptions = {}): Promise<CollectionReport> {

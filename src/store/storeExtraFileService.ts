@@ -61,6 +61,7 @@ export class StoreExtraFileService implements ExtraFileService {
     // what the index refers to is on disk before the index says so
     await flush();
     options?.signal?.throwIfAborted();
+    await lease?.ensureHeld();
     await index.transaction(() => {
       const { extra } = index.tables;
       let count = extra.count();

@@ -52,3 +52,17 @@ export function leaseLost(path: string): NarthexError {
     { path },
   );
 }
+
+/** Refuses what cannot be done while another process collects garbage. */
+export function runningCollection(path: string, pid: number): NarthexError {
+  return busy(`process ${pid} is collecting garbage: ${path}`, path, pid);
+}
+
+/** Refuses a collection while another process puts right what is damaged. */
+export function runningRepair(path: string, pid: number): NarthexError {
+  return busy(`process ${pid} is repairing the store: ${path}`, path, pid);
+}
+
+function busy(message: string, path: string, pid: number): NarthexError {
+  return new NarthexError('STORE_BUSY', message, { path, pid });
+}

@@ -1,7 +1,7 @@
 /**
  * Puts what is damaged in a store right again: content is written anew and the index pointed to it, and
  * rows that follow from others are made anew from those. Nothing is overwritten that another process has put
- * right meanwhile: a row is replaced only where it still is the damaged one.
+ * right meanwhile: a row is replaced only where it still is the damaged one. Garbage is not collected meanwhile.
  */
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -50,10 +50,12 @@ export interface StoreRepairParts {
   readonly variants: VariantTable;
   readonly checkWritable: () => void;
   readonly flush: () => Promise<void>;
+  /** Keeps collections from beginning; disposed of with the repair. */
+  readonly hold: AsyncDisposable | undefined;
 }
 
 /** Repairs one store. */
-export class StoreRepair {
+export class StoreRepair implements AsyncDisposable {
   /** Writes what was told to be damaged, though it is there; otherwise like the store's own. */
   readonly blobs: BlobService;
   readonly directories: DirectoryService;
@@ -61,7 +63,6 @@ export class StoreRepair {
   readonly #damaged = new Map<string, DamagedContent>();
 
   constructor(parts: StoreRepairParts) {
-    parts.checkWritable();
     this.#parts = parts;
     const { content, checkWritable } = parts;
     this.blobs = new StoreBlobService(content, checkWritable, this.#distrusted);
@@ -239,6 +240,10 @@ export class StoreRepair {
       if (end === undefined) table.remove(encodeU32(pack));
       else table.put(encodeU32(pack), encodeU48(end));
     });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.hold?.[Symbol.asyncDispose]();
   }
 
   async #adopt(

@@ -42,12 +42,13 @@ export interface RepairReport {
 /**
  * Verifies a store, and repairs it.
  * @throws READ_ONLY
+ * @throws STORE_BUSY garbage is being collected
  * @throws STORE_FAILED it could not be read or written, for another reason than damage
  * @throws STORE_INVALID the index itself is damaged as a file
  * @throws UPSTREAM_URL_INVALID and the reason of an abort
  */
 export async function repairStore(store: Store, options: RepairOptions): Promise<RepairReport> {
-  const repair = store.repair();
+  await using repair = await store.repair();
   const { ledger, counts } = await runVerification(store, options);
   if (ledger.isEmpty) return { counts, damages: [] };
   const affected = affectedKeys(ledger);

@@ -1,7 +1,9 @@
 /** The side of leases that a collection sees: taking its turn, and waiting until all have taken notice. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { NarthexError } from '../../errors.ts';
 import { ownIdentity } from '../processIdentity.ts';
+import { leaseLost, runningCollection, runningRepair } from '../storeFailure.ts';
 import { nextPack, type StoreIndex, type Tables } from '../storeIndex.ts';
 import type { Lease } from './lease.ts';
 import {
@@ -25,6 +27,12 @@ export function firstLivePack(tables: Tables, now: number): number {
   return Math.min(nextPack(tables), ...live.map(({ firstPack }) => firstPack));
 }
 
+/** The stamps that a collection would remove when it begins, as counts by lease. */
+export function stampsOfEndedProcesses(tables: Tables, now: number): Map<number, number> {
+  const ended = [...leasesOf(tables)].filter(([, lease]) => !isLive(lease, now));
+  return new Map(ended.map(([number]) => [number, Number.POSITIVE_INFINITY]));
+}
+
 /** The turn of one collection. Disposing of it lets the next one begin. */
 export class CollectionTurn implements AsyncDisposable {
   readonly #index: StoreIndex;
@@ -46,7 +54,7 @@ export class CollectionTurn implements AsyncDisposable {
 
   /**
    * Begins, and removes the leases of processes that have ended.
-   * @throws STORE_BUSY another collection runs
+   * @throws STORE_BUSY another collection runs, or a repair
    */
   static async begin(index: StoreIndex, lease: Lease | undefined): Promise<CollectionTurn> {
     index.checkReaders();
@@ -59,6 +67,7 @@ export class CollectionTurn implements AsyncDisposable {
       }
       for (const [number, record] of leasesOf(tables)) {
         if (!isLive(record, now)) removeLease(tables, number);
+        else if (record.use === 'repairing') throw runningRepair(path, record.process.pid);
       }
       const barrier = (state?.barrier ?? 0) + 1;
       putCollectionState(tables, { barrier, phase: 'selecting', process: ownIdentity() });
@@ -84,20 +93,42 @@ export class CollectionTurn implements AsyncDisposable {
     }
   }
 
-  /** Goes on to what comes next, which all are to notice. */
+  /** Goes on to what comes next, which all are to notice. @throws STORE_FAILED as {@link transaction} */
   async enter(phase: CollectionPhase): Promise<void> {
-    this.#barrier++;
-    await this.#put(phase);
+    const barrier = this.#barrier + 1;
+    await this.transaction(() => this.#put(barrier, phase));
+    this.#barrier = barrier;
+  }
+
+  get tables(): Tables {
+    return this.#index.tables;
+  }
+
+  /**
+   * A transaction of this collection.
+   * @throws STORE_FAILED another one has begun, which took this process to have ended
+   */
+  async transaction<T>(action: () => T): Promise<T> {
+    const { path } = this.#index;
+    return await this.#index.transaction(() => {
+      if (!this.#isOurs()) throw leaseLost(path);
+      return action();
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#put('idle');
+    await this.#index.transaction(() => {
+      if (this.#isOurs()) this.#put(this.#barrier, 'idle');
+    });
   }
 
-  async #put(phase: CollectionPhase): Promise<void> {
-    const { tables } = this.#index;
-    const state = { barrier: this.#barrier, phase, process: ownIdentity() };
-    await this.#index.transaction(() => putCollectionState(tables, state));
+  #isOurs(): boolean {
+    const state = collectionState(this.tables);
+    return state?.barrier === this.#barrier && isDeepStrictEqual(state.process, ownIdentity());
+  }
+
+  #put(barrier: number, phase: CollectionPhase): void {
+    putCollectionState(this.tables, { barrier, phase, process: ownIdentity() });
   }
 
   #notPassed(tables: Tables): LeaseRecord | undefined {
@@ -107,13 +138,6 @@ export class CollectionTurn implements AsyncDisposable {
       (lease) => lease.barrier < this.#barrier && isLive(lease, now),
     );
   }
-}
-
-function runningCollection(path: string, pid: number): NarthexError {
-  return new NarthexError('STORE_BUSY', `process ${pid} is collecting garbage: ${path}`, {
-    path,
-    pid,
-  });
 }
 
 function silentProcess(path: string, pid: number): NarthexError {

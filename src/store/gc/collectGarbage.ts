@@ -12,12 +12,12 @@ import type { PackWriter } from '../packWriter.ts';
 import { encodeU32 } from '../schema.ts';
 import type { StoreIndex } from '../storeIndex.ts';
 import { storedBytesOf } from '../storeStats.ts';
-import { CollectionTurn, firstLivePack } from './barrier.ts';
+import { CollectionTurn, firstLivePack, stampsOfEndedProcesses } from './barrier.ts';
 import { ContentMarks, runInTurns } from './contentMarks.ts';
 import { DirectoryReader } from './directoryReader.ts';
 import { evictBySize } from './evictBySize.ts';
 import type { Lease } from './lease.ts';
-import { deadShare, type PackUse, packUses } from './packUse.ts';
+import { freedBytes, packsToRewrite, packUses } from './packUse.ts';
 import {
   type LinkedVariant,
   type RetentionRules,
@@ -25,11 +25,8 @@ import {
   type Selection,
   selectVariants,
 } from './retention.ts';
-import { removePack, rewritePack } from './rewritePack.ts';
+import { type RewriteParts, removePack, rewritePack } from './rewritePack.ts';
 import { countGarbage, Garbage, type SweepCounts, sweep } from './sweep.ts';
-
-/** A pack with a larger part that is dead is rewritten: to move seven bytes for one that is freed is enough. */
-const REWRITE_DEAD_SHARE = 1 / 8;
 
 /** What to collect. */
 export interface CollectOptions {
@@ -75,7 +72,11 @@ export interface CollectionParts {
   readonly lease: Lease | undefined;
 }
 
-/** @throws STORE_BUSY | STORE_FAILED | STORE_INVALID | DIGEST_MISMATCH, the signal's reason */
+/**
+ * @throws STORE_BUSY | STORE_FAILED
+ * @throws STORE_INVALID | DIGEST_MISMATCH | DIRECTORY_MISSING | BLOB_MISSING content that stays is damaged, and none was deleted
+ * @throws the signal's reason
+ */
 export async function collectGarbage(
   parts: CollectionParts,
   options: CollectOptions,
@@ -92,7 +93,7 @@ export async function collectGarbage(
     await using turn = await CollectionTurn.begin(index, parts.lease);
     await turn.passed(signal, patienceMs);
     const rules = await rulesOf(index, options, now, reader);
-    const selection = await index.transaction(() => removeVariants(index.tables, rules));
+    const selection = await turn.transaction(() => removeVariants(index.tables, rules));
     const kept = [...selection.kept].flatMap((key) => selection.all.get(key) ?? []);
     const marks = new ContentMarks(index.tables, reader);
     for (const { node } of kept) await runInTurns(marks.markNode(node), signal);
@@ -102,9 +103,9 @@ export async function collectGarbage(
     await runInTurns(garbage.markExtraFiles(), signal);
     await runInTurns(garbage.markWritten(), signal);
     await runInTurns(garbage.markStamps(), signal);
-    collected = { selection, counts: await sweep(index, garbage, kept, signal) };
+    collected = { selection, counts: await sweep(turn, garbage, kept, signal) };
     await turn.enter('rewriting');
-    packs = await giveBack(parts, turn.firstPack, options);
+    packs = await giveBack({ ...parts, index: turn }, turn.firstPack, options);
   }
   return {
     dryRun,
@@ -126,51 +127,58 @@ async function rulesOf(
   { olderThanMs, maxBytes, signal }: CollectOptions,
   now: number,
   reader: DirectoryReader,
+  passedOver?: ReadonlyMap<number, number>,
 ): Promise<RetentionRules> {
   const usedSince = olderThanMs === undefined ? undefined : now - olderThanMs;
-  if (maxBytes === undefined) return { now, usedSince };
-  const selection = selectVariants(tables, { now, usedSince });
+  const rules = { now, usedSince, passedOver };
+  if (maxBytes === undefined) return rules;
+  const selection = selectVariants(tables, rules);
   const evicted = await evictBySize(tables, selection, maxBytes, reader, signal);
-  return { now, usedSince, evicted };
+  return { ...rules, evicted };
 }
 
 /** What became of packs. */
 type Packs = Pick<CollectionReport, 'removedPacks' | 'rewrittenPacks' | 'damagedPacks'>;
 
-/** Those with the least to be moved come first: on a full disk they make room for the others. */
 async function giveBack(
-  parts: CollectionParts,
+  parts: RewriteParts,
   firstPack: number,
-  { maxBytes = Number.POSITIVE_INFINITY, signal }: CollectOptions,
+  { maxBytes, signal }: CollectOptions,
 ): Promise<Packs> {
   const { directory, index } = parts;
   const everything = { chunk: () => true, directory: () => true };
   const uses = await packUses(directory, index.tables, everything);
-  const old = uses.filter(({ number }) => number < firstPack);
-  let left = uses.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
   const damagedPacks: NarthexError[] = [];
   let removedPacks = 0;
   let rewrittenPacks = 0;
-  for (const use of old.sort((a, b) => deadShare(b) - deadShare(a))) {
+  for (const use of packsToRewrite(uses, { firstPack, maxBytes })) {
     signal?.throwIfAborted();
-    const share = deadShare(use);
     if (!index.tables.pack.has(encodeU32(use.number)) && use.records === 0) {
       await removePack(directory, use.number);
       removedPacks++;
-    } else if (share >= REWRITE_DEAD_SHARE || (share > 0 && left > maxBytes)) {
-      try {
-        await rewritePack(parts, use, signal);
-        if (use.records === 0) removedPacks++;
-        else rewrittenPacks++;
-      } catch (error) {
-        if (!isNarthexError(error, 'STORE_INVALID')) throw error;
-        damagedPacks.push(error);
-        continue;
+      continue;
+    }
+    try {
+      await rewritePack(parts, use, signal);
+      if (use.records === 0) removedPacks++;
+      else rewrittenPacks++;
+    } catch (error) {
+      if (!isNarthexError(error, 'STORE_INVALID')) {
+        await removeFailedPacks(parts);
+        throw error;
       }
-    } else continue;
-    left -= use.allocatedBytes - use.liveBytes;
+      damagedPacks.push(error);
+    }
   }
   return { removedPacks, rewrittenPacks, damagedPacks };
+}
+
+/** What a full disk has taken before it refused more would be in the way of the next attempt. */
+async function removeFailedPacks({ directory, index, writer }: RewriteParts): Promise<void> {
+  for (const number of writer.failedPacks) {
+    const isReferredTo = index.tables.pack.getLatest(encodeU32(number)) !== undefined;
+    if (!isReferredTo) await removePack(directory, number);
+  }
 }
 
 async function foresee(
@@ -181,14 +189,15 @@ async function foresee(
   storedBytesBefore: number,
 ): Promise<CollectionReport> {
   const { tables } = index;
-  const { signal } = options;
-  const rules = await rulesOf(index, options, now, reader);
+  const { signal, maxBytes } = options;
+  const passedOver = stampsOfEndedProcesses(tables, Date.now());
+  const rules = await rulesOf(index, options, now, reader, passedOver);
   const selection = selectVariants(tables, rules);
   const kept = [...selection.kept].flatMap((key) => selection.all.get(key) ?? []);
   const marks = new ContentMarks(tables, reader);
   for (const { node } of kept) await runInTurns(marks.markNode(node), signal);
   const firstPack = firstLivePack(tables, Date.now());
-  const garbage = new Garbage(tables, { marks, firstPack });
+  const garbage = new Garbage(tables, { marks, firstPack, passedOver });
   await runInTurns(garbage.markExtraFiles(), signal);
   await runInTurns(garbage.markWritten(), signal);
   await runInTurns(garbage.markStamps(), signal);
@@ -196,9 +205,7 @@ async function foresee(
     chunk: (row) => !garbage.chunk(row),
     directory: (row) => !garbage.directory(row),
   });
-  const rewritten = uses.filter(
-    (use) => use.number < firstPack && deadShare(use) >= REWRITE_DEAD_SHARE,
-  );
+  const rewritten = packsToRewrite(uses, { firstPack, maxBytes });
   const freed = rewritten.reduce((sum, use) => sum + freedBytes(use), 0);
   return {
     dryRun: true,
@@ -211,8 +218,4 @@ async function foresee(
     storedBytes: storedBytesBefore - freed,
     damagedPacks: [],
   };
-}
-
-function freedBytes({ allocatedBytes, liveBytes }: PackUse): number {
-  return Math.max(0, allocatedBytes - liveBytes);
 }

@@ -1,9 +1,13 @@
 /** Which content is reached from some roots. */
+import { EMPTY } from '../../bytes.ts';
 import type { Digest } from '../../castore/digest.ts';
 import type { Node } from '../../castore/node.ts';
+import { NarthexError } from '../../errors.ts';
 import { ChunkList } from '../chunkList.ts';
-import { RECORD_HEADER_BYTES } from '../packFormat.ts';
+import { RECORD_HEADER_BYTES, type RecordKind } from '../packFormat.ts';
 import { decodeLocation } from '../schema.ts';
+import { EMPTY_BLOB } from '../storedNode.ts';
+import { decodeExtraFile } from '../storeExtraFileService.ts';
 import type { Tables } from '../storeIndex.ts';
 import { DigestSet } from './digestSet.ts';
 import type { DirectoryReader } from './directoryReader.ts';
@@ -13,8 +17,8 @@ import type { Stamp } from './leaseTable.ts';
 const RECORD_OVERHEAD_BYTES = 2 * RECORD_HEADER_BYTES;
 
 /**
- * Marks, from above to below. What is not in the index is passed over: there is nothing to be kept. The
- * generators yield after every directory, so that who can wait lets others have their turn.
+ * Marks, from above to below. The generators yield after every directory, so that who can wait lets others have
+ * their turn.
  */
 export class ContentMarks {
   readonly directories = new DigestSet();
@@ -34,29 +38,50 @@ export class ContentMarks {
     return this.#bytes;
   }
 
-  /** @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED a directory cannot be read */
+  /**
+   * The content of a path. What lies below a row that was lost would be taken for garbage, though a repair would
+   * find it: nothing may be missing.
+   * @throws DIRECTORY_MISSING | BLOB_MISSING
+   * @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED a directory cannot be read
+   */
   *markNode(node: Node): Generator<void, void, undefined> {
-    if (node.type === 'directory') yield* this.markDirectory(node.digest);
-    else if (node.type === 'file') this.#markFile(node.digest);
+    if (node.type === 'directory') yield* this.#markDirectory(node.digest, throwMissing);
+    else if (node.type === 'file') this.#markFile(node.digest, throwMissing);
   }
 
-  /** @throws as {@link markNode} */
+  /** What somebody relies on, as far as it is there. @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED */
   *markStamp({ kind, digest }: Stamp): Generator<void, void, undefined> {
     if (kind === 'directory') yield* this.markDirectory(digest);
-    else if (kind === 'blob' || kind === 'chunk') this.#markFile(digest);
+    else if (kind === 'blob' || kind === 'chunk') this.#markFile(digest, passOver);
   }
 
-  /** @throws as {@link markNode} */
+  /** A directory and all below it, as far as it is there. @throws as {@link markStamp} */
   *markDirectory(root: Digest): Generator<void, void, undefined> {
+    yield* this.#markDirectory(root, passOver);
+  }
+
+  /** The contents of extra files, as far as they are there: those of most cannot be had again. @throws as above */
+  *markExtraFiles(): Generator<void, void, undefined> {
+    for (const { key, value } of this.#tables.extra.withPrefix(EMPTY)) {
+      const { digest } = decodeExtraFile(Buffer.from(key).toString('latin1'), value);
+      this.#markFile(digest, passOver);
+      yield;
+    }
+  }
+
+  *#markDirectory(root: Digest, onMissing: OnMissing): Generator<void, void, undefined> {
     const toVisit = [root];
     for (let digest = toVisit.pop(); digest !== undefined; digest = toVisit.pop()) {
       if (this.directories.has(digest)) continue;
       const stored = this.#tables.directory.get(digest.bytes);
-      if (stored === undefined) continue;
+      if (stored === undefined) {
+        onMissing('directory', digest);
+        continue;
+      }
       const location = decodeLocation(stored);
       for (const { node } of this.#reader.read(digest, location).entries) {
         if (node.type === 'directory') toVisit.push(node.digest);
-        else if (node.type === 'file') this.#markFile(node.digest);
+        else if (node.type === 'file') this.#markFile(node.digest, onMissing);
       }
       this.directories.add(digest);
       this.#bytes += RECORD_OVERHEAD_BYTES + location.encodedSize;
@@ -65,25 +90,44 @@ export class ContentMarks {
   }
 
   /** A blob of one chunk is that chunk. */
-  #markFile(digest: Digest): void {
-    this.#markChunk(digest);
+  #markFile(digest: Digest, onMissing: OnMissing): void {
+    const isChunk = this.#markChunk(digest);
     if (this.blobs.has(digest)) return;
     const list = this.#tables.blob.get(digest.bytes);
-    if (list === undefined) return;
+    if (list === undefined) {
+      if (!isChunk && !digest.equals(EMPTY_BLOB)) onMissing('blob', digest);
+      return;
+    }
     this.blobs.add(digest);
     this.#bytes += RECORD_OVERHEAD_BYTES + list.length;
     const chunks = ChunkList.parse(digest, list);
-    for (let index = 0; index < chunks.count; index++)
-      this.#markChunk(chunks.chunkAt(index).digest);
+    for (let index = 0; index < chunks.count; index++) {
+      const chunk = chunks.chunkAt(index).digest;
+      if (!this.#markChunk(chunk)) onMissing('chunk', chunk);
+    }
   }
 
-  #markChunk(digest: Digest): void {
-    if (this.chunks.has(digest)) return;
+  /** @returns whether it is there */
+  #markChunk(digest: Digest): boolean {
+    if (this.chunks.has(digest)) return true;
     const stored = this.#tables.chunk.get(digest.bytes);
-    if (stored === undefined) return;
+    if (stored === undefined) return false;
     this.chunks.add(digest);
     this.#bytes += RECORD_OVERHEAD_BYTES + decodeLocation(stored).encodedSize;
+    return true;
   }
+}
+
+type OnMissing = (kind: RecordKind, digest: Digest) => void;
+
+function passOver(): void {}
+
+function throwMissing(kind: RecordKind, digest: Digest): void {
+  throw new NarthexError(
+    kind === 'directory' ? 'DIRECTORY_MISSING' : 'BLOB_MISSING',
+    `${kind} ${digest} of a path that stays is not there; see: narthex verify --repair`,
+    { digest: String(digest) },
+  );
 }
 
 /** Does all at once. */

@@ -7,9 +7,9 @@ import type { LinkedVariant, Selection } from './retention.ts';
 /**
  * Goes from the variant that was used last to the one that was not used for longest, adding up what each brings
  * with its closure that was not counted yet, until one does not fit: that one and all after it are
- * given up. What is pinned or relied on is counted first, and never given up.
+ * given up. What is pinned or relied on, and extra files, are counted first, and never given up.
  * @returns when those that are given up were last used, by the keys of their closure digests
- * @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED
+ * @throws DIRECTORY_MISSING | BLOB_MISSING | DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED
  * @throws the signal's reason
  */
 export async function evictBySize(
@@ -33,6 +33,7 @@ export async function evictBySize(
       }
     }
   };
+  await runInTurns(marks.markExtraFiles(), signal);
   await count(required);
   const evicted = new Map<string, number>();
   // of those used at one time the order is that of closure digests, which is nobody's wish but always the same

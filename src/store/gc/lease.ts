@@ -16,7 +16,7 @@ import type { Digest } from '../../castore/digest.ts';
 import { isNarthexError } from '../../errors.ts';
 import { ownIdentity } from '../processIdentity.ts';
 import { encodeU32 } from '../schema.ts';
-import { leaseLost } from '../storeFailure.ts';
+import { leaseLost, runningCollection } from '../storeFailure.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import { Generations } from './generations.ts';
 import {
@@ -25,6 +25,7 @@ import {
   type CollectionState,
   collectionState,
   isDeleting,
+  type LeaseUse,
   NO_PACK,
   putLease,
   putStamps,
@@ -42,7 +43,7 @@ export const DEFAULT_GRACE_MS = 60 * 60_000;
 
 /** What a lease is made of. */
 export interface LeaseParts {
-  readonly index: StoreIndex;
+  readonly index: Pick<StoreIndex, 'path' | 'tables' | 'transaction'>;
   /** See {@link DEFAULT_GRACE_MS}. */
   readonly graceMs?: number | undefined;
   /** Brings all that was published to disk, and completes the pack that is open. */
@@ -54,22 +55,23 @@ export class Lease implements AsyncDisposable {
   readonly #parts: LeaseParts;
   readonly #generations: Generations;
   readonly #timer: NodeJS.Timeout;
+  /** Known once it is on disk. */
   #number: number | undefined;
+  #taking: Promise<void> | undefined;
   #phase: CollectionPhase = 'idle';
   #barrier = 0;
-  /** What the index says. */
+  /** What the index says for certain; perhaps it says an earlier one. */
   #firstPack = NO_PACK;
   #renewedAt = 0;
   #nextStamp = 0;
   #watching = 0;
+  #repairs = 0;
   #looking: Promise<void> | undefined;
-  /** Whether the index is known to have had it. */
-  #confirmed = false;
   #closed = false;
 
   private constructor(parts: LeaseParts) {
     this.#parts = parts;
-    this.#generations = new Generations(parts.graceMs ?? DEFAULT_GRACE_MS, Date.now());
+    this.#generations = new Generations(parts.graceMs ?? DEFAULT_GRACE_MS, performance.now());
     // what fails is tried again, and fails the next commit, too
     this.#timer = setInterval(() => this.look().catch(() => {}), LOOK_MS);
     this.#timer.unref();
@@ -82,14 +84,22 @@ export class Lease implements AsyncDisposable {
   static async take(parts: LeaseParts): Promise<Lease> {
     const lease = new Lease(parts);
     try {
-      const number = await parts.index.transaction(() => lease.#enter());
-      lease.#number = number;
+      await lease.ensureHeld();
     } catch (error) {
+      if (isNarthexError(error, 'STORE_FAILED')) return lease;
       clearInterval(lease.#timer);
-      if (!isNarthexError(error, 'STORE_FAILED')) throw error;
-      return new Lease(parts);
+      throw error;
     }
     return lease;
+  }
+
+  /** Takes it where that was not possible before; what commits something does so first. @throws STORE_FAILED */
+  async ensureHeld(): Promise<void> {
+    if (this.#number !== undefined) return;
+    this.#taking ??= this.#enter().finally(() => {
+      this.#taking = undefined;
+    });
+    await this.#taking;
   }
 
   /** Its number, once it is held. */
@@ -111,9 +121,44 @@ export class Lease implements AsyncDisposable {
     };
   }
 
-  /** The same for what is written and found alone: what an open writer has. */
+  /** The same for what is written and found alone: what an open writer has, and content on its way. */
   holdWritten(): Disposable {
     return this.#generations.hold();
+  }
+
+  /**
+   * Lets no collection begin until it is disposed of: a repair points the index to what a collection may be about
+   * to delete.
+   * @throws STORE_BUSY a collection runs
+   * @throws STORE_FAILED
+   */
+  async holdRepairing(): Promise<AsyncDisposable> {
+    const { index } = this.#parts;
+    const { tables, path } = index;
+    await this.ensureHeld();
+    const putRow = () => this.#putRow(this.keepCommitted([]));
+    this.#repairs++;
+    try {
+      await index.transaction(() => {
+        const state = collectionState(tables);
+        if (state !== undefined && isCollecting(tables, state, Date.now())) {
+          throw runningCollection(path, state.process.pid);
+        }
+        putRow();
+      });
+    } catch (error) {
+      this.#repairs--;
+      throw error;
+    }
+    let held = true;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (!held) return;
+        held = false;
+        this.#repairs--;
+        await index.transaction(putRow);
+      },
+    };
   }
 
   /**
@@ -140,6 +185,7 @@ export class Lease implements AsyncDisposable {
       return true;
     }
     if (this.#generations.relies(stamp)) return true;
+    await this.ensureHeld();
     return await this.#parts.index.transaction(() => {
       const there = isThere();
       if (there) this.keepCommitted([stamp]);
@@ -154,30 +200,30 @@ export class Lease implements AsyncDisposable {
 
   /**
    * Inside a transaction that commits something: what is to be kept with it.
+   * @returns the number of the lease
    * @throws STORE_FAILED the lease is not held any more
    */
-  keepCommitted(stamps: readonly Stamp[]): void {
-    const { tables } = this.#parts.index;
-    // a transaction that it was taken in may have come to nothing
-    let number = this.#number;
-    if (number !== undefined && tables.lease.has(encodeU32(number))) this.#confirmed = true;
-    else if (this.#confirmed) throw leaseLost(this.#parts.index.path);
-    else number = this.#enter();
+  keepCommitted(stamps: readonly Stamp[]): number {
+    const { tables, path } = this.#parts.index;
+    const number = this.#number;
+    if (number === undefined || !tables.lease.has(encodeU32(number))) throw leaseLost(path);
     for (const stamp of stamps) this.#generations.rely(stamp);
     if (stamps.length > 0 && isDeleting(collectionState(tables)?.phase)) {
       this.#generations.tookRow(this.#putStamps(number, stamps));
     }
+    return number;
   }
 
   /** Inside the transaction that gives this process a pack. @throws STORE_FAILED as above */
   takePack(pack: number): void {
-    this.keepCommitted([]);
-    if (this.#firstPack === NO_PACK) this.#putRow(pack);
+    const number = this.keepCommitted([]);
+    // whatever else puts the row before this is known to be on disk puts the pack into it, too
+    this.#generations.tookPack(pack);
+    if (this.#firstPack === NO_PACK) this.#putRow(number);
   }
 
   /** That transaction is on disk. */
   tookPack(pack: number): void {
-    this.#generations.tookPack(pack);
     this.#firstPack = Math.min(this.#firstPack, pack);
   }
 
@@ -200,41 +246,42 @@ export class Lease implements AsyncDisposable {
     const number = this.#number;
     if (number === undefined) return;
     await index.transaction(() => {
-      if (!isDeleting(collectionState(index.tables)?.phase)) {
-        removeLease(index.tables, number);
-      } else if (index.tables.lease.has(encodeU32(number))) {
-        this.#report();
-        this.#putRow(this.#firstPack, true);
+      const { tables } = index;
+      if (!isDeleting(phaseOf(tables, collectionState(tables)))) {
+        removeLease(tables, number);
+      } else if (tables.lease.has(encodeU32(number))) {
+        this.#report(number);
+        this.#putRow(number, 'ended');
       }
     });
   }
 
-  /** Inside a transaction. */
-  #enter(): number {
+  async #enter(): Promise<void> {
     const { tables } = this.#parts.index;
-    const number = allocateLease(tables);
-    const state = collectionState(tables);
-    this.#barrier = state?.barrier ?? 0;
-    this.#phase = phaseOf(tables, state);
-    this.#number = number;
-    this.#putRow(NO_PACK);
-    return number;
-  }
-
-  #putRow(firstPack: number, ended = false): void {
-    if (this.#number === undefined) return;
-    this.#renewedAt = Date.now();
-    putLease(this.#parts.index.tables, this.#number, {
-      process: ownIdentity(),
-      renewedAt: this.#renewedAt,
-      firstPack,
-      barrier: this.#barrier,
-      ended,
+    this.#number = await this.#parts.index.transaction(() => {
+      const number = allocateLease(tables);
+      const state = collectionState(tables);
+      this.#barrier = state?.barrier ?? 0;
+      this.#phase = phaseOf(tables, state);
+      this.#putRow(number);
+      return number;
     });
   }
 
-  #report(): () => void {
-    return this.#generations.report((stamps) => this.#putStamps(this.#number ?? 0, stamps));
+  /** Inside a transaction. */
+  #putRow(number: number, use: LeaseUse = this.#repairs > 0 ? 'repairing' : 'open'): void {
+    this.#renewedAt = Date.now();
+    putLease(this.#parts.index.tables, number, {
+      process: ownIdentity(),
+      renewedAt: this.#renewedAt,
+      firstPack: this.#generations.firstPack,
+      barrier: this.#barrier,
+      use,
+    });
+  }
+
+  #report(number: number): () => void {
+    return this.#generations.report((stamps) => this.#putStamps(number, stamps));
   }
 
   #putStamps(number: number, stamps: readonly Stamp[]): number {
@@ -252,26 +299,29 @@ export class Lease implements AsyncDisposable {
     if (state !== undefined && state.barrier !== this.#barrier) await this.#pass(state.barrier);
     if (isDeleting(this.#phase)) return;
     if (this.#generations.isFull) await this.#pass(this.#barrier);
-    const now = Date.now();
+    // of a clock that does not jump
+    const now = performance.now();
     if (this.#generations.isDue(now)) {
       await this.#parts.completePack();
-      this.#generations.rotate(Date.now());
+      this.#generations.rotate(performance.now());
     }
     const rows = this.#generations.expire(now);
     if (rows !== undefined) await this.#giveUp(rows);
-    else if (now - this.#renewedAt > RENEW_MS) await this.#pass(this.#barrier);
+    else if (Math.abs(Date.now() - this.#renewedAt) > RENEW_MS) await this.#pass(this.#barrier);
   }
 
   /** Reports what is relied on. */
   async #pass(barrier: number): Promise<void> {
     const { index } = this.#parts;
     const before = this.#barrier;
-    this.#barrier = barrier;
     try {
       const reported = await index.transaction(() => {
-        this.keepCommitted([]);
-        this.#putRow(this.#firstPack);
-        return this.#report();
+        const number = this.keepCommitted([]);
+        const whenReported = this.#report(number);
+        // no earlier, or another transaction says so before
+        this.#barrier = barrier;
+        this.#putRow(number);
+        return whenReported;
       });
       reported();
     } catch (error) {
@@ -285,9 +335,9 @@ export class Lease implements AsyncDisposable {
     // first here, so that nothing is found that the index does not protect any more
     this.#firstPack = this.#generations.firstPack;
     await index.transaction(() => {
-      this.keepCommitted([]);
-      this.#putRow(this.#firstPack);
-      if (this.#number !== undefined) removeStamps(index.tables, this.#number, rows);
+      const number = this.keepCommitted([]);
+      this.#putRow(number);
+      removeStamps(index.tables, number, rows);
     });
   }
 }

@@ -2,7 +2,7 @@
  * Leases, stamps and the state of a collection as rows of the index.
  *
  *     lease      = process, u48 when it was renewed, u32 first pack that it protects,
- *                  u32 barrier that it has passed, u8 1 where its process ended during a collection
+ *                  u32 barrier that it has passed, u8 use: 0 open | 1 ended | 2 repairing
  *     collection = u32 barrier, u8 phase, process that collects
  *     process    = boot (text), namespace (text), pid, when it started (text)
  *     stamps     = (u8 kind, digest)*    kind 0 chunk | 1 directory | 2 blob | 3 variant,
@@ -38,9 +38,14 @@ export interface LeaseRecord {
   readonly firstPack: number;
   /** The last barrier that its process took notice of. */
   readonly barrier: number;
-  /** Its process ended in order, during a collection that still needs to know its stamps. */
-  readonly ended: boolean;
+  readonly use: LeaseUse;
 }
+
+/**
+ * What its process does with the store: `ended` where it was closed during a collection that still needs to know its
+ * stamps, `repairing` where no collection may begin.
+ */
+export type LeaseUse = 'open' | 'ended' | 'repairing';
 
 /** What can be relied on without being written. */
 export type StampKind = 'chunk' | 'directory' | 'blob' | 'variant';
@@ -55,6 +60,7 @@ export interface Stamp {
 export const NO_PACK = 0xffff_ffff;
 
 const PHASES: readonly CollectionPhase[] = ['idle', 'selecting', 'sweeping', 'rewriting'];
+const LEASE_USES: readonly LeaseUse[] = ['open', 'ended', 'repairing'];
 const STAMP_KINDS: readonly StampKind[] = ['chunk', 'directory', 'blob', 'variant'];
 const STAMP_BYTES = 1 + DIGEST_BYTES;
 const COLLECTION_KEY = utf8('collection');
@@ -118,7 +124,7 @@ export function putLease({ lease }: Tables, number: number, record: LeaseRecord)
   const writer = new FieldWriter();
   writeProcess(writer, record.process);
   writer.uint(record.renewedAt).uint(record.firstPack).uint(record.barrier);
-  lease.put(encodeU32(number), writer.uint(record.ended ? 1 : 0).finish());
+  lease.put(encodeU32(number), writer.uint(LEASE_USES.indexOf(record.use)).finish());
 }
 
 /** All leases by number. @throws STORE_INVALID */
@@ -131,7 +137,7 @@ export function leasesOf({ lease }: Tables): Map<number, LeaseRecord> {
       renewedAt: reader.uint(),
       firstPack: reader.uint(),
       barrier: reader.uint(),
-      ended: reader.choice([false, true]),
+      use: reader.choice(LEASE_USES),
     });
     reader.end();
   }
@@ -179,10 +185,15 @@ export function* newStamps({ stamp }: Tables, seen: Map<number, number>): Genera
     const count = decodeU32(key.subarray(4));
     if (count < (seen.get(lease) ?? 0)) continue;
     seen.set(lease, count + 1);
-    for (let start = 0; start + STAMP_BYTES <= value.length; start += STAMP_BYTES) {
-      const kind = STAMP_KINDS[value[start] ?? STAMP_KINDS.length];
-      if (kind === undefined) continue;
-      yield { kind, digest: new Digest(value.slice(start + 1, start + STAMP_BYTES)) };
-    }
+    yield* decodeStamps(value);
+  }
+}
+
+/** What one that cannot be read was to keep nobody knows. */
+function* decodeStamps(value: Uint8Array): Generator<Stamp> {
+  const reader = new FieldReader(value);
+  for (let start = 0; start < value.length; start += STAMP_BYTES) {
+    const kind = reader.choice(STAMP_KINDS);
+    yield { kind, digest: new Digest(Uint8Array.from(reader.fixed(DIGEST_BYTES))) };
   }
 }

@@ -10,8 +10,8 @@ export const RENEW_MS = 60_000;
 const EXPIRES_MS = 15 * RENEW_MS;
 
 /** Whether the process of a lease may still use it. */
-export function isLive({ ended, process, renewedAt }: LeaseRecord, now: number): boolean {
-  if (ended) return false;
+export function isLive({ use, process, renewedAt }: LeaseRecord, now: number): boolean {
+  if (use === 'ended') return false;
   const liveness = livenessOf(process);
   return liveness === 'alive' || (liveness === 'unknown' && now - renewedAt < EXPIRES_MS);
 }

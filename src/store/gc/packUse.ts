@@ -11,6 +11,9 @@ import type { Row } from '../table.ts';
 /** `st_blocks` counts in these (stat(2)). */
 const STAT_BLOCK_BYTES = 512;
 
+/** A pack with a larger part that is dead is rewritten: to move seven bytes for one that is freed is enough. */
+const REWRITE_DEAD_SHARE = 1 / 8;
+
 /** A pack and its use. */
 export interface PackUse {
   readonly number: number;
@@ -26,7 +29,42 @@ export interface PackUse {
 
 /** The part of a pack that nothing refers to, from 0 to 1. */
 export function deadShare({ fileBytes, liveBytes }: PackUse): number {
-  return fileBytes === 0 ? 1 : 1 - (liveBytes + PACK_HEADER_BYTES) / fileBytes;
+  return liveBytes === 0 ? 1 : 1 - (liveBytes + PACK_HEADER_BYTES) / fileBytes;
+}
+
+/** What rewriting a pack gives back. */
+export function freedBytes({ allocatedBytes, liveBytes }: PackUse): number {
+  return Math.max(0, allocatedBytes - liveBytes);
+}
+
+/** What {@link packsToRewrite} goes by. */
+export interface RewriteRules {
+  /** Processes that live may write to packs from this number on. */
+  readonly firstPack: number;
+  /** What all packs together may take on disk. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * The packs to be rewritten, or removed: those of which a large part is dead, and as many others as it takes to come
+ * below so many bytes. Those with the least to be moved come first: on a full disk they make room for the others.
+ */
+export function packsToRewrite(
+  uses: readonly PackUse[],
+  { firstPack, maxBytes = Number.POSITIVE_INFINITY }: RewriteRules,
+): PackUse[] {
+  const old = uses.filter(({ number }) => number < firstPack);
+  const chosen = old.filter((use) => deadShare(use) >= REWRITE_DEAD_SHARE);
+  const others = old.filter((use) => deadShare(use) > 0 && deadShare(use) < REWRITE_DEAD_SHARE);
+  const sum = (some: readonly PackUse[], bytesOf: (use: PackUse) => number) =>
+    some.reduce((total, use) => total + bytesOf(use), 0);
+  let left = sum(uses, ({ allocatedBytes }) => allocatedBytes) - sum(chosen, freedBytes);
+  for (const use of others.sort((a, b) => deadShare(b) - deadShare(a))) {
+    if (left <= maxBytes) break;
+    chosen.push(use);
+    left -= freedBytes(use);
+  }
+  return chosen.sort((a, b) => a.liveBytes - b.liveBytes);
 }
 
 /**

@@ -14,6 +14,9 @@ import { decodePin } from '../storePinService.ts';
 import { VariantTable } from '../variantTable.ts';
 import { newStamps } from './leaseTable.ts';
 
+/** Uses may be written down while a collection runs, which has asked the clock before. */
+const CLOCK_SKEW_MS = 60 * 60_000;
+
 /** What retention goes by. */
 export interface RetentionRules {
   /** Milliseconds since 1970. */
@@ -22,6 +25,8 @@ export interface RetentionRules {
   readonly usedSince?: number | undefined;
   /** Current variants that are no roots, by the key of their closure digest, unless used later than that. */
   readonly evicted?: ReadonlyMap<string, number> | undefined;
+  /** How many stamps of each lease are not to be followed; of none by default. */
+  readonly passedOver?: ReadonlyMap<number, number> | undefined;
 }
 
 /** A variant with what it stands on. */
@@ -56,13 +61,12 @@ export function selectVariants(tables: Tables, rules: RetentionRules): Selection
     const closureDigest = new Digest(key.slice(STORE_PATH_DIGEST_BYTES));
     all.set(closureDigest.key, { digest, closureDigest, ...linksOfRecord(value) });
   }
-  const required = [...requiredKeys(tables)].flatMap((key) => all.get(key) ?? []);
+  const required = [...requiredKeys(tables, rules)].flatMap((key) => all.get(key) ?? []);
   const candidates: Candidate[] = [];
   for (const { value } of tables.current.withPrefix(EMPTY)) {
     const variant = all.get(new Digest(value).key);
     if (variant === undefined) continue;
-    const stored = tables.used.get(value);
-    const usedAt = stored === undefined ? rules.now : decodeU48(stored);
+    const usedAt = lastUseOf(tables, value, rules.now) ?? rules.now;
     if (rules.usedSince !== undefined && usedAt < rules.usedSince) continue;
     const evictedAt = rules.evicted?.get(variant.closureDigest.key);
     if (evictedAt === undefined || usedAt > evictedAt) candidates.push({ variant, usedAt });
@@ -72,13 +76,23 @@ export function selectVariants(tables: Tables, rules: RetentionRules): Selection
   return { all, kept, required, candidates, removed };
 }
 
-function* requiredKeys(tables: Tables): Generator<string> {
+function* requiredKeys(tables: Tables, { passedOver = new Map() }: RetentionRules) {
   for (const { key, value } of tables.pin.withPrefix(EMPTY)) {
     yield decodePin(key, value).closureDigest.key;
   }
-  for (const { kind, digest } of newStamps(tables, new Map())) {
+  for (const { kind, digest } of newStamps(tables, new Map(passedOver))) {
     if (kind === 'variant') yield digest.key;
   }
+}
+
+/**
+ * When a variant was last used. What was kept before uses were written down, or was used by a clock that was far ahead,
+ * counts as used when this is first seen.
+ */
+function lastUseOf(tables: Tables, closureDigest: Uint8Array, now: number): number | undefined {
+  const stored = tables.used.get(closureDigest);
+  const usedAt = stored && decodeU48(stored);
+  return usedAt !== undefined && usedAt <= now + CLOCK_SKEW_MS ? usedAt : undefined;
 }
 
 /** The keys of variants and all they refer to. */
@@ -100,10 +114,10 @@ export function closureOf(
  */
 export function removeVariants(tables: Tables, rules: RetentionRules): Selection {
   const selection = selectVariants(tables, rules);
-  // what was kept before last uses were written down counts as used when this is first seen
   for (const { variant } of selection.candidates) {
     const { bytes } = variant.closureDigest;
-    if (!tables.used.has(bytes)) tables.used.put(bytes, encodeU48(rules.now));
+    const isKnown = lastUseOf(tables, bytes, rules.now) !== undefined;
+    if (!isKnown) tables.used.put(bytes, encodeU48(rules.now));
   }
   const emptied: Uint8Array[] = [];
   for (const { digest, closureDigest, references } of selection.removed) {

@@ -23,7 +23,7 @@ const TRANSACTION_RECORDS = 4096;
 /** What is needed to rewrite packs. */
 export interface RewriteParts {
   readonly directory: string;
-  readonly index: StoreIndex;
+  readonly index: Pick<StoreIndex, 'tables' | 'transaction'>;
   readonly writer: PackWriter;
 }
 

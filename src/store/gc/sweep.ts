@@ -5,11 +5,11 @@
  * 1. one transaction for all that refers to something (NAR hashes, directories, blobs),
  * 2. many for chunks, which nothing refers to any more that is not marked.
  */
-import { EMPTY } from '../../bytes.ts';
+import { bytesKey, EMPTY } from '../../bytes.ts';
 import { Digest } from '../../castore/digest.ts';
-import { decodeLocation, decodeNar } from '../schema.ts';
+import { linksOfRecord } from '../pathInfoCodec.ts';
+import { decodeLocation, decodeNar, variantRowKey } from '../schema.ts';
 import { EMPTY_BLOB } from '../storedNode.ts';
-import { decodeExtraFile } from '../storeExtraFileService.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import type { Row, Table } from '../table.ts';
 import { type ContentMarks, runNow } from './contentMarks.ts';
@@ -24,6 +24,8 @@ export interface SweepParts {
   readonly marks: ContentMarks;
   /** Content in packs from this number on stays: a process that lives wrote it. */
   readonly firstPack: number;
+  /** How many stamps of each lease are not to be followed; of none by default. */
+  readonly passedOver?: ReadonlyMap<number, number> | undefined;
 }
 
 /** How much is deleted. */
@@ -39,10 +41,13 @@ export class Garbage {
   readonly #tables: Tables;
   readonly #marks: ContentMarks;
   readonly #firstPack: number;
-  readonly #seen = new Map<number, number>();
+  readonly #seen: Map<number, number>;
+  /** NarHashes of symlinks that were put since variants were chosen. */
+  readonly #putSymlinks = new Set<string>();
   #stampRows = 0;
 
-  constructor(tables: Tables, { marks, firstPack }: SweepParts) {
+  constructor(tables: Tables, { marks, firstPack, passedOver = new Map() }: SweepParts) {
+    this.#seen = new Map(passedOver);
     this.#tables = tables;
     this.#marks = marks;
     this.#firstPack = firstPack;
@@ -54,15 +59,15 @@ export class Garbage {
     const rows = this.#tables.stamp.count();
     if (rows === this.#stampRows) return;
     this.#stampRows = rows;
-    for (const stamp of newStamps(this.#tables, this.#seen)) yield* this.#marks.markStamp(stamp);
+    for (const stamp of newStamps(this.#tables, this.#seen)) {
+      if (stamp.kind === 'variant') this.#noteSymlink(stamp.digest);
+      else yield* this.#marks.markStamp(stamp);
+    }
   }
 
   /** Marks the content of extra files, which stay. @throws as above */
   *markExtraFiles(): Generator<void, void, undefined> {
-    for (const { key, value } of this.#tables.extra.withPrefix(EMPTY)) {
-      const { digest } = decodeExtraFile(Buffer.from(key).toString('latin1'), value);
-      yield* this.#marks.markStamp({ kind: 'blob', digest });
-    }
+    yield* this.#marks.markExtraFiles();
   }
 
   /** Marks below the directories that processes that live have written. @throws as above */
@@ -83,12 +88,13 @@ export class Garbage {
 
   /** Whether the content of a NAR is; a symlink has none, and goes with the last path that has it. */
   nar(kept: Iterable<LinkedVariant>): (row: Row) => boolean {
-    const narHashes = new Set(
-      Array.from(kept, ({ narHash }) => Buffer.from(narHash).toString('hex')),
-    );
+    const narHashes = new Set(Array.from(kept, ({ narHash }) => bytesKey(narHash)));
     return ({ key, value }) => {
       const { node } = decodeNar(value).content;
-      if (node.type === 'symlink') return !narHashes.has(Buffer.from(key).toString('hex'));
+      if (node.type === 'symlink') {
+        const narHash = bytesKey(key);
+        return !narHashes.has(narHash) && !this.#putSymlinks.has(narHash);
+      }
       const bytes = node.digest;
       if (node.type === 'directory') {
         const stored = this.#tables.directory.get(bytes.bytes);
@@ -98,6 +104,13 @@ export class Garbage {
       const stored = this.#tables.chunk.get(bytes.bytes);
       return stored === undefined || this.chunk({ key: bytes.bytes, value: stored });
     };
+  }
+
+  #noteSymlink(closureDigest: Digest): void {
+    const digest = this.#tables.closure.get(closureDigest.bytes);
+    const record = digest && this.#tables.variant.get(variantRowKey(digest, closureDigest));
+    const links = record && linksOfRecord(record);
+    if (links?.node.type === 'symlink') this.#putSymlinks.add(bytesKey(links.narHash));
   }
 
   #isOld(location: Uint8Array): boolean {
@@ -126,7 +139,7 @@ export function countGarbage(
 
 /** Deletes. @throws STORE_FAILED | STORE_INVALID | DIGEST_MISMATCH, the signal's reason */
 export async function sweep(
-  index: StoreIndex,
+  index: Pick<StoreIndex, 'tables' | 'transaction'>,
   garbage: Garbage,
   kept: readonly LinkedVariant[],
   signal: AbortSignal | undefined,

@@ -189,7 +189,7 @@ describe('other processes', () => {
       await using index = await openIndex(directory.path);
       await index.transaction(() =>
         putLease(index.tables, allocateLease(index.tables), {
-          ...{ process: elsewhere, renewedAt, firstPack: 1, barrier: 0, ended: false },
+          ...{ process: elsewhere, renewedAt, firstPack: 1, barrier: 0, use: 'open' },
         }),
       );
     };

@@ -1,12 +1,15 @@
 /** What others do between the marking and the sweeping of a collection, which is held there. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FileNode } from '../../../src/castore/node.ts';
+import { utf8 } from '../../../src/bytes.ts';
+import { FileNode, SymlinkNode } from '../../../src/castore/node.ts';
 import type { PathInfo } from '../../../src/pathinfo/pathInfo.ts';
 import { CollectionTurn } from '../../../src/store/gc/barrier.ts';
 import { ContentMarks, runNow } from '../../../src/store/gc/contentMarks.ts';
 import { DirectoryReader } from '../../../src/store/gc/directoryReader.ts';
+import { collectionState, putCollectionState } from '../../../src/store/gc/leaseTable.ts';
 import { Garbage, sweep } from '../../../src/store/gc/sweep.ts';
 import { indexPath } from '../../../src/store/layout.ts';
+import { ownIdentity } from '../../../src/store/processIdentity.ts';
 import { Store } from '../../../src/store/store.ts';
 import { StoreIndex } from '../../../src/store/storeIndex.ts';
 import { writeBlob } from '../../contracts/blobServiceContract.ts';
@@ -35,7 +38,7 @@ beforeEach(async () => {
 });
 
 /** Collects, with something in between. */
-async function collectAround(inBetween: () => Promise<void>): Promise<void> {
+async function collectAround(inBetween: (index: StoreIndex) => Promise<void>): Promise<void> {
   const options = { readOnly: false, create: false };
   await using index = await StoreIndex.open(indexPath(directory.path), options);
   using reader = new DirectoryReader(directory.path);
@@ -46,8 +49,8 @@ async function collectAround(inBetween: () => Promise<void>): Promise<void> {
   await turn.passed(undefined);
   const garbage = new Garbage(index.tables, { marks, firstPack: turn.firstPack });
   runNow(garbage.markStamps());
-  await inBetween();
-  await sweep(index, garbage, [], undefined);
+  await inBetween(index);
+  await sweep(turn, garbage, [], undefined);
 }
 
 async function expectWhole(store: Store, { storePath, closureDigest, node }: PathInfo) {
@@ -128,6 +131,31 @@ describe('what somebody meanwhile', () => {
     const pathInfo = pathInfoOf({ name: 'file', node });
     await again.pathInfos.put(pathInfo);
     await expectWhole(again, pathInfo);
+  });
+
+  test('puts as a symlink can be given out as a NAR', async () => {
+    await using store = await Store.open(directory.path);
+    const pathInfo = pathInfoOf({ name: 'link', node: new SymlinkNode(utf8('../target')) });
+    await collectAround(async () => {
+      await store.pathInfos.put(pathInfo);
+    });
+    expect(store.nodeByNarHash(pathInfo.claim.narHash)).toEqual(pathInfo.node);
+    await expectWhole(store, pathInfo);
+  });
+
+  test('collects, since it takes this process to have ended, is the only one that does', async () => {
+    const before = await checkStore(directory.path);
+    const collecting = collectAround(async (index) => {
+      const process = { ...ownIdentity(), namespace: 'elsewhere' };
+      const state = { barrier: 50, phase: 'selecting', process } as const;
+      await index.transaction(() => putCollectionState(index.tables, state));
+    });
+    await expect(collecting).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(await checkStore(directory.path)).toEqual(before);
+    await using index = await StoreIndex.open(indexPath(directory.path), {
+      ...{ readOnly: true, create: false },
+    });
+    expect(collectionState(index.tables)).toMatchObject({ barrier: 50, phase: 'selecting' });
   });
 
   test('writes for the first time and puts stays, also of a store that is closed by then', async () => {
