@@ -4,6 +4,8 @@
  * shares content and packs with what comes and goes: its packs are rewritten under the server's feet.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Store } from '../../src/store/store.ts';
+import { StorePath } from '../../src/storePath.ts';
 import { noise, prose } from '../../test/contracts/sampleBytes.ts';
 import { type CliResult, type TemporaryCli, temporaryCli } from '../../test/support/cli.ts';
 import { narinfoField } from '../../test/support/narinfoText.ts';
@@ -77,7 +79,7 @@ export async function gcUnderLoad({ clients, seconds }: LoadOptions): Promise<Lo
   // what is pinned comes in together with what goes, so that they lie in the same packs
   const all = cache.paths.map(({ storePath }) => storePath);
   expectDone('mirror', await cli.run([...mirror, ...all]));
-  for (const { storePath } of pinned) expectDone('pin', await cli.run(['pin', storePath]));
+  await pinAll(cli.storeDirectory, pinned);
   await using server = cli.start(['serve', '--json', '--listen', '127.0.0.1:0']);
   const { url } = JSON.parse(await server.line(/"url"/));
 
@@ -137,6 +139,19 @@ export async function gcUnderLoad({ clients, seconds }: LoadOptions): Promise<Lo
   if (complaint !== undefined) fail(`serve said: ${complaint}`);
   await expectPinned(cli);
   return counts;
+}
+
+async function pinAll(
+  directory: string,
+  paths: readonly { readonly name: string; readonly storePath: string }[],
+): Promise<void> {
+  await using store = await Store.open(directory);
+  for (const { name, storePath } of paths) {
+    const pathInfo = await store.pathInfos.get(StorePath.parse(storePath).digest);
+    if (pathInfo === undefined) throw new Error(`${storePath} was not mirrored`);
+    const { digest } = pathInfo.storePath;
+    await store.pins.put(name, { digest, closureDigest: pathInfo.closureDigest }, Date.now());
+  }
 }
 
 /** What is left is whole, and it is what is pinned. */

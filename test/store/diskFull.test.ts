@@ -1,6 +1,9 @@
 /** A full disk, on a file system of a few megabytes; needs the right to mount one. */
 import { execFileSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FileNode } from '../../src/castore/node.ts';
 import type { PathInfo } from '../../src/pathinfo/pathInfo.ts';
 import { Store } from '../../src/store/store.ts';
 import { writeBlob } from '../contracts/blobServiceContract.ts';
@@ -86,6 +89,58 @@ test.skipIf(!(await canMount()))('a collection makes room on a full disk', async
     await store.pathInfos.put(await writePath(store, 'after', 5000));
   }
   expect(await checkStore(directory.path)).toMatchObject({ variants: 2 });
+});
+
+describe.skipIf(!(await canMount()))('a disk that gets full while packs are rewritten', () => {
+  /** Takes all but so many bytes. */
+  async function fillBut(directory: string, freeBytes: number): Promise<string> {
+    const path = join(directory, 'filler');
+    const { bavail, bsize } = await statfs(directory);
+    await writeFile(path, Buffer.alloc(bavail * bsize - freeBytes));
+    return path;
+  }
+
+  /** Two packs, of which the longer one has more that stays, and a larger part that goes. */
+  async function twoPacks(directory: string): Promise<PathInfo[]> {
+    const kept: PathInfo[] = [];
+    for (const [i, [deadBytes, liveBytes]] of [[7, 2] as const, [3, 1] as const].entries()) {
+      await using store = await Store.open(directory);
+      await writeBlob(store.blobs, noise(deadBytes * 1_000_000, 60 + i));
+      const bytes = noise(liveBytes * 1_000_000, 70 + i);
+      const node = new FileNode(await writeBlob(store.blobs, bytes), bytes.length, false);
+      kept.push(await store.pathInfos.put(pathInfoOf({ name: `kept-${i}`, node })));
+    }
+    return kept;
+  }
+
+  test('has room for the longer once the shorter one is done', async () => {
+    await using directory = await temporaryDirectory('full');
+    await using _mounted = mountSmall(directory.path, 'size=20m');
+    const kept = await twoPacks(directory.path);
+    await fillBut(directory.path, 1_600_000);
+    await using store = await Store.open(directory.path);
+    expect(await store.collectGarbage()).toMatchObject({ rewrittenPacks: 2, damagedPacks: [] });
+    for (const { node } of kept) await readWhole(store, node);
+  });
+
+  test('loses nothing, has no less room afterwards, and the next collection goes on', async () => {
+    await using directory = await temporaryDirectory('full');
+    await using _mounted = mountSmall(directory.path, 'size=20m');
+    const kept = await twoPacks(directory.path);
+    const filler = await fillBut(directory.path, 700_000);
+    await using store = await Store.open(directory.path);
+    const before = await statfs(directory.path);
+    await expect(store.collectGarbage()).rejects.toMatchObject({
+      ...{ ...full, facts: { systemCode: 'ENOSPC' } },
+    });
+    const { bavail, bsize } = await statfs(directory.path);
+    // but for pages of the index
+    expect((before.bavail - bavail) * bsize).toBeLessThan(300_000);
+    for (const { node } of kept) await readWhole(store, node);
+    await rm(filler);
+    expect(await store.collectGarbage()).toMatchObject({ rewrittenPacks: 2, damagedPacks: [] });
+    for (const { node } of kept) await readWhole(store, node);
+  });
 });
 
 test.skipIf(!(await canMount()))(
