@@ -3,11 +3,14 @@ import { readdir } from 'node:fs/promises';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { EMPTY } from '../../../src/bytes.ts';
+import { Digest } from '../../../src/castore/digest.ts';
+import { parseExtraFileName } from '../../../src/extraFiles/extraFileName.ts';
 import type { PathInfo } from '../../../src/pathinfo/pathInfo.ts';
 import type { CollectOptions } from '../../../src/store/gc/collectGarbage.ts';
 import { indexPath, packPath, packsPath } from '../../../src/store/layout.ts';
 import { Store, type StoreOptions } from '../../../src/store/store.ts';
 import { writeBlob } from '../../contracts/blobServiceContract.ts';
+import { bytesOf } from '../../contracts/collect.ts';
 import { BY_NOBODY, pathInfoOf } from '../../contracts/pathInfos.ts';
 import { noise } from '../../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
@@ -222,6 +225,47 @@ describe('retention', () => {
     expect(await namesIn(directory.path)).toEqual(['alone']);
     expect((await collect(directory.path, { maxBytes: 1 })).keptVariants).toBe(1);
     await withStore(directory.path, (store) => readWhole(store, alone.node));
+  });
+
+  test('by size: extra files stay, and are counted first', async () => {
+    await using directory = await temporaryDirectory('gc');
+    await putDaily(directory.path, CHAIN);
+    const name = parseExtraFileName('log/26xbg1ndr7hbcncrlf9nhx5is2b25d13-app.drv');
+    if (name === undefined) throw new Error('it is the name of a log');
+    const log = noise(150_000, 9);
+    const file = { digest: Digest.of(log), size: log.length };
+    await withStore(directory.path, async (store) => {
+      await writeBlob(store.blobs, log);
+      await store.extraFiles.putAll([{ name, file }]);
+    });
+    // 'app' would fit without it
+    await collect(directory.path, { maxBytes: 400_000 });
+    expect(await namesIn(directory.path)).toEqual(['lib', 'tool']);
+    await withStore(directory.path, async (store) => {
+      expect(await store.extraFiles.get(name)).toEqual(file);
+      expect(await bytesOf(await store.blobs.read(file.digest))).toEqual(log);
+    });
+  });
+
+  test('a clock that was far ahead, and was set back: what it noted counts as used now', async () => {
+    await using directory = await temporaryDirectory('gc');
+    const put = await putDaily(directory.path, [{ name: 'a' }, { name: 'b' }]);
+    const digestOf = (name: string) => put.get(name)?.storePath.digest ?? EMPTY;
+    const look = (name: string, at: number) =>
+      withStore(directory.path, ({ pathInfos }) => pathInfos.get(digestOf(name)), {
+        now: () => at,
+      });
+    await look('a', START + 5000 * DAY_MS);
+    await look('b', START + 5000 * DAY_MS);
+    // a use now is noted
+    await look('a', START + 10 * DAY_MS);
+    await collect(directory.path, { olderThanMs: 5 * DAY_MS, now: START + 11 * DAY_MS });
+    expect(await namesIn(directory.path)).toEqual(['a', 'b']);
+    // 11 counts as when b was used
+    await collect(directory.path, { olderThanMs: 5 * DAY_MS, now: START + 15.5 * DAY_MS });
+    expect(await namesIn(directory.path)).toEqual(['b']);
+    await collect(directory.path, { olderThanMs: 5 * DAY_MS, now: START + 17 * DAY_MS });
+    expect(await namesIn(directory.path)).toEqual([]);
   });
 
   test('paths of a store from before uses were noted count as used when they are first seen', async () => {
