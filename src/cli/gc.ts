@@ -26,8 +26,8 @@ export const gc: Command = {
     'them up, and all that these refer to. Without either option only this goes: variants',
     'that are neither current nor pinned, and what an interrupted mirror has left. A path is used when',
     'it is mirrored, served or asked for by a process that may write; uses are noted to the hour.',
-    'mirror and serve may go on meanwhile. What they work on is kept. The index keeps its size, and',
-    'uses the space again.',
+    'mirror and serve may go on meanwhile, verify --repair may not. What they work on is kept. The',
+    'index keeps its size, and uses the space again.',
   ].join('\n'),
   options: {
     ...STORE_OPTION,
