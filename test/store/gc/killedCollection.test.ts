@@ -63,4 +63,5 @@ test('nothing that stays is harmed, and the next one goes on', async () => {
   }
   // leases, barriers, two sweeps, two packs
   expect(steps).toBeGreaterThan(12);
-});
+  // some twenty processes, one after the other
+}, 180_000);
