@@ -3,10 +3,11 @@
  * equal stretches in different blobs become equal chunks.
  *
  * FastCDC with normalised chunking (Xia et al., USENIX ATC 2016, and IEEE TPDS 2020): below the
- * average a stricter mask, above it a laxer one. The gear hash has 32 bits, since JavaScript's
- * integer arithmetic has: five times as fast as 64 bits in halves. Where chunks end is part of no
- * address (blobs are addressed by the BLAKE3 of the whole), so the parameters may change.
+ * average a stricter mask, above it a laxer one; what is below the least length is not looked at. The gear
+ * hash (`gearScan.ts`) has 32 bits. Where chunks end is part of no address (blobs are addressed by the
+ * BLAKE3 of the whole), so the parameters may change.
  */
+import { GearHash } from './gearScan.ts';
 
 /** No chunk but a blob's last is smaller. */
 export const CHUNK_MIN_BYTES = 16 * 1024;
@@ -20,23 +21,9 @@ export const CHUNK_MAX_BYTES = 256 * 1024;
 const MASK_STRICT = 0xffffc000 | 0;
 const MASK_LAX = 0xfffc0000 | 0;
 
-/** One random 32-bit number for each byte value, from splitmix32 with a fixed seed. */
-const GEAR = /* @__PURE__ */ (() => {
-  const table = new Int32Array(256);
-  let state = 0x6e617274; // "nart"
-  for (let i = 0; i < table.length; i++) {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    table[i] = z ^ (z >>> 15);
-  }
-  return table;
-})();
-
 /** Finds where chunks end, in bytes that come bit by bit, without looking at any of them twice. */
 export class CutFinder {
-  #hash = 0;
+  readonly #hash = new GearHash();
   /** How much of the chunk was looked at, or need not be. */
   #seen = CHUNK_MIN_BYTES;
 
@@ -49,27 +36,26 @@ export class CutFinder {
    */
   find(bytes: Uint8Array, start: number, end: number): number {
     const length = Math.min(end - start, CHUNK_MAX_BYTES);
-    const average = Math.min(length, CHUNK_AVERAGE_BYTES);
-    let hash = this.#hash;
-    let i = this.#seen;
-    for (; i < average; i++) {
-      hash = ((hash << 1) + (GEAR[bytes[start + i] ?? 0] ?? 0)) | 0;
-      if ((hash & MASK_STRICT) === 0) return this.#found(i + 1);
-    }
-    for (; i < length; i++) {
-      hash = ((hash << 1) + (GEAR[bytes[start + i] ?? 0] ?? 0)) | 0;
-      if ((hash & MASK_LAX) === 0) return this.#found(i + 1);
-    }
+    const found =
+      this.#scan(bytes, start, Math.min(length, CHUNK_AVERAGE_BYTES), MASK_STRICT) ||
+      this.#scan(bytes, start, length, MASK_LAX);
+    if (found > 0) return this.#found(found);
     if (length === CHUNK_MAX_BYTES) return this.#found(length);
-    this.#hash = hash;
-    this.#seen = i;
     return 0;
   }
 
   /** The blob has ended: the next call is about the first chunk of another. */
   reset(): void {
-    this.#hash = 0;
+    this.#hash.reset();
     this.#seen = CHUNK_MIN_BYTES;
+  }
+
+  /** Looks on, up to so many bytes of the chunk. @returns its length, or 0 */
+  #scan(bytes: Uint8Array, start: number, length: number, mask: number): number {
+    if (length <= this.#seen) return 0;
+    const end = this.#hash.scan(bytes, start + this.#seen, start + length, mask);
+    this.#seen = length;
+    return end && end - start;
   }
 
   #found(length: number): number {

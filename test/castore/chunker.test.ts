@@ -10,6 +10,7 @@ import {
 } from '../../src/castore/chunker.ts';
 import { Digest } from '../../src/castore/digest.ts';
 import { noise, prose } from '../contracts/sampleBytes.ts';
+import { plainChunkEnd } from './gearReference.ts';
 
 /** The chunks of a blob that is fed in pieces of so many bytes, taken in turn. */
 function chunksOf(bytes: Uint8Array, pieces: readonly number[] = [bytes.length]): Uint8Array[] {
@@ -58,6 +59,16 @@ describe('chunks', () => {
       ),
       { numRuns: 30, examples: [[[1]]] },
     );
+  });
+
+  test('are those of a plain loop', () => {
+    for (const bytes of [NOISE, prose(1_000_000), new Uint8Array(1_000_000)]) {
+      for (let rest = bytes, i = 0; rest.length > 0; i++) {
+        const end = plainChunkEnd(rest);
+        expect(findChunkEnd(rest), `chunk ${i}`).toBe(end);
+        rest = rest.subarray(end);
+      }
+    }
   });
 
   test('are the same again soon after a change', () => {
