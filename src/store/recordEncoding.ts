@@ -1,6 +1,6 @@
 /** How records are compressed at rest. */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { copyBytes } from '../bytes.ts';
+import { copyBytes, releaseBytes } from '../bytes.ts';
 import type { Encoding } from './packFormat.ts';
 
 /** The zstd level at which chunks lie unless told otherwise: the fastest regular one. */
@@ -30,25 +30,31 @@ export function rawData(raw: Uint8Array): EncodedData {
   return { encoding: 'raw', bytes: raw };
 }
 
-/** Encodes as one zstd frame that states its content size, where that saves something. */
-export function encodeData(raw: Uint8Array, level: number): EncodedData {
-  if (raw.length < COMPRESS_FROM_BYTES) return rawData(raw);
+/**
+ * Encodes as one zstd frame that states its content size, where that saves something.
+ * @param take is given what the data will be, in memory that is good during the call only
+ * @returns what `take` does
+ */
+export function encodeData<T>(raw: Uint8Array, level: number, take: (data: EncodedData) => T): T {
+  if (raw.length < COMPRESS_FROM_BYTES) return take(rawData(raw));
   const bytes = zstdCompressSync(raw, {
-    // output that fits into one buffer is not copied together
-    chunkSize: raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES,
+    // output that fits into one buffer is not copied together, and a buffer of this length has memory of its own
+    chunkSize: Math.max(raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES, Buffer.poolSize),
     pledgedSrcSize: raw.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
-  const saved = raw.length - bytes.length;
-  return saved * LEAST_SAVING < raw.length ? rawData(raw) : { encoding: 'zstd', bytes };
+  try {
+    const saved = raw.length - bytes.length;
+    return take(saved * LEAST_SAVING < raw.length ? rawData(raw) : { encoding: 'zstd', bytes });
+  } finally {
+    releaseBytes(bytes);
+  }
 }
 
 /** Encodes on the calling thread. */
 export function zstdEncoder(level: number = DEFAULT_COMPRESSION_LEVEL): RecordEncoder {
-  return async (raw) => {
-    const { encoding, bytes } = encodeData(raw, level);
-    return { encoding, bytes: encoding === 'raw' ? copyBytes(bytes) : bytes };
-  };
+  return async (raw) =>
+    encodeData(raw, level, ({ encoding, bytes }) => ({ encoding, bytes: copyBytes(bytes) }));
 }
 
 /**

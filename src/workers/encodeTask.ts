@@ -15,23 +15,29 @@ export function uncleared(length: number): OwnedBytes {
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
+/** Records are gathered in blocks of this length; what is longer has a block of its own. */
+export const BLOCK_BYTES = 512 * 1024;
+
+/** Where records at rest are put together; it lasts, since new memory costs more than copying out of it. */
+const scratch = uncleared(BLOCK_BYTES);
+
 /** Compresses records that were joined; on a worker. Their memory is given back. */
 export function encodeJoined({ bytes, lengths }: Joined, level: number): Joined {
+  // nothing at rest is longer than it was
+  const output = bytes.length > scratch.length ? uncleared(bytes.length) : scratch;
   let at = 0;
-  const encoded = lengths.map((length) => {
+  let end = 0;
+  const encodedLengths = lengths.map((length) => {
     at += length;
-    return encodeData(bytes.subarray(at - length, at), level);
+    return encodeData(bytes.subarray(at - length, at), level, (data) => {
+      output.set(data.bytes, end);
+      end += data.bytes.length;
+      return signedLength(data);
+    });
   });
-  const encodedLengths = encoded.map(signedLength);
-  const output = uncleared(encodedLengths.reduce((sum, length) => sum + Math.abs(length), 0));
-  at = 0;
-  for (const data of encoded) {
-    output.set(data.bytes, at);
-    at += data.bytes.length;
-  }
   // also of those that are kept as they are: nobody looks at them after this
   releaseBytes(bytes);
-  return { bytes: output, lengths: encodedLengths };
+  return { bytes: new Uint8Array(output.subarray(0, end)), lengths: encodedLengths };
 }
 
 function signedLength({ encoding, bytes }: EncodedData): number {

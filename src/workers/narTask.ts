@@ -1,4 +1,5 @@
 /** The reading of one NAR, on a worker. */
+import { releaseBytes } from '../bytes.ts';
 import type { ContentBatch } from '../ingest/contentBatch.ts';
 import { type NarOutput, type NarRequest, readNar } from '../ingest/narReading.ts';
 import { ByteWindow } from './byteWindow.ts';
@@ -19,11 +20,15 @@ const FILE_FAILED = new Error('the file could not be read');
 class SentFile implements AsyncIterableIterator<Uint8Array> {
   readonly #pieces: OwnedBytes[] = [];
   readonly #onUsed: (bytes: number) => void;
+  readonly #isNar: boolean;
+  #current: OwnedBytes | undefined;
   #then: 'more' | 'end' | 'failure' = 'more';
   #used = 0;
   #changed: PromiseWithResolvers<void> | undefined;
 
-  constructor(onUsed: (bytes: number) => void) {
+  /** @param isNar whether the file is the NAR itself: then no decoder looks at what came before */
+  constructor(isNar: boolean, onUsed: (bytes: number) => void) {
+    this.#isNar = isNar;
     this.#onUsed = onUsed;
   }
 
@@ -38,11 +43,14 @@ class SentFile implements AsyncIterableIterator<Uint8Array> {
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#isNar && this.#current !== undefined) releaseBytes(this.#current);
+    this.#current = undefined;
     for (;;) {
       const piece = this.#pieces.shift();
       if (piece === undefined || this.#used >= TOLD_BYTES) this.#tellUsed();
       if (piece !== undefined) {
         this.#used += piece.length;
+        this.#current = piece;
         return { done: false, value: piece };
       }
       if (this.#then === 'end') return { done: true, value: undefined };
@@ -66,6 +74,7 @@ class SentFile implements AsyncIterableIterator<Uint8Array> {
 /** Reads one NAR and sends what it holds. */
 export class NarTask implements NarOutput {
   readonly #job: number;
+  readonly #request: NarRequest;
   readonly #send: Send;
   readonly #file: SentFile;
   readonly #waiting = new ByteWindow(WAITING_BYTES);
@@ -73,18 +82,20 @@ export class NarTask implements NarOutput {
   #narBytes = 0;
   readonly tap?: (bytes: Uint8Array) => Promise<void>;
 
-  constructor(job: number, isTapped: boolean, send: Send) {
+  constructor(job: number, request: NarRequest, isTapped: boolean, send: Send) {
     this.#job = job;
+    this.#request = request;
     this.#send = send;
-    this.#file = new SentFile((bytes) => send({ type: 'used', job, bytes }));
+    const isNar = request.compression === 'none';
+    this.#file = new SentFile(isNar, (bytes) => send({ type: 'used', job, bytes }));
     if (isTapped) this.tap = (bytes) => this.#tap(bytes);
   }
 
   /** Runs to the end, which it sends. */
-  async run(request: NarRequest): Promise<void> {
+  async run(): Promise<void> {
     const job = this.#job;
     try {
-      const reading = await readNar(request, this.#file, this, this.#aborted.signal);
+      const reading = await readNar(this.#request, this.#file, this, this.#aborted.signal);
       this.#send({
         type: 'done',
         job,

@@ -1,9 +1,6 @@
 /** Records that come one by one and are compressed many at once: a message for each would cost too much. */
 import type { EncodedData, RecordEncoder } from '../store/recordEncoding.ts';
-import { type Joined, uncleared } from './encodeTask.ts';
-
-/** Records are gathered in blocks of this length; what is longer has a block of its own. */
-const BLOCK_BYTES = 512 * 1024;
+import { BLOCK_BYTES, type Joined, uncleared } from './encodeTask.ts';
 
 /** Encodes records that lie one after the other, whose memory it owns. */
 export type EncodeJoined = (records: Joined) => Promise<readonly EncodedData[]>;

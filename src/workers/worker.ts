@@ -16,9 +16,9 @@ const send: Send = (answer, memory = []) =>
 const tasks = new Map<number, NarTask>();
 
 function read({ job, request, isTapped }: WorkerRequest & { readonly type: 'read' }): void {
-  const task = new NarTask(job, isTapped, send);
+  const task = new NarTask(job, request, isTapped, send);
   tasks.set(job, task);
-  task.run(request).finally(() => tasks.delete(job));
+  task.run().finally(() => tasks.delete(job));
 }
 
 function encode({ job, level, ...joined }: WorkerRequest & { readonly type: 'encode' }): void {

@@ -1,6 +1,7 @@
 /** The stages of the store: on the way in, and the way out again. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { copyBytes } from '../../../src/bytes.ts';
 import { Digest } from '../../../src/castore/digest.ts';
 import type { Node } from '../../../src/castore/node.ts';
 import { ContentBatchReader } from '../../../src/ingest/contentBatch.ts';
@@ -34,18 +35,21 @@ interface Encoded {
 /** What is done to chunks on their way into the store. */
 export function restStages({ nars, narBytes }: StageData, freshPath: FreshPath): Stage[] {
   const chunks = nars.flatMap((nar) => [...chunksOf(nar)]);
-  const encoded = chunks.map((chunk): Encoded => {
-    const { encoding, bytes } = encodeData(chunk, DEFAULT_COMPRESSION_LEVEL);
-    const digest = Digest.of(chunk);
-    const sizes = { encodedSize: bytes.length, size: chunk.length };
-    return { header: { kind: 'chunk', encoding, digest, ...sizes }, data: bytes };
-  });
+  const encoded = chunks.map((chunk) =>
+    encodeData(chunk, DEFAULT_COMPRESSION_LEVEL, ({ encoding, bytes }): Encoded => {
+      const digest = Digest.of(chunk);
+      const sizes = { encodedSize: bytes.length, size: chunk.length };
+      return { header: { kind: 'chunk', encoding, digest, ...sizes }, data: copyBytes(bytes) };
+    }),
+  );
   return [
     {
       name: COMPRESS_STAGE,
       narBytes,
       run() {
-        for (const chunk of chunks) encodeData(chunk, DEFAULT_COMPRESSION_LEVEL);
+        for (const chunk of chunks) {
+          encodeData(chunk, DEFAULT_COMPRESSION_LEVEL, ({ bytes }) => bytes.length);
+        }
       },
     },
     { name: APPEND_STAGE, narBytes, run: async () => appendAll(encoded, await freshPath()) },
