@@ -35,6 +35,8 @@ export interface DecompressOptions {
   readonly limits?: Limits | undefined;
   /** Ends it with the signal's own reason, also while the source is silent. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether a piece's memory may be used again once the next is asked for: less memory comes and goes. */
+  readonly lent?: boolean | undefined;
   /** Decoders in place of the usual ones. */
   readonly decoders?: DecoderTable | undefined;
 }
@@ -56,14 +58,15 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   options: DecompressOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { maxOutputBytes, limits = DEFAULT_LIMITS, signal, decoders = DECODERS } = options;
+  const { maxOutputBytes, limits = DEFAULT_LIMITS, signal, lent = false } = options;
+  const { decoders = DECODERS } = options;
   signal?.throwIfAborted();
   const input = new CompressedInput(compression, source, signal);
   try {
     if (compression !== 'none' && (await input.atEnd())) throw input.truncated();
     let outputBytes = 0;
     let breatheAt = BREATHE_BYTES;
-    for await (const piece of decoders[compression].decode(input, limits)) {
+    for await (const piece of decoders[compression].decode(input, limits, lent)) {
       signal?.throwIfAborted();
       outputBytes += piece.length;
       if (outputBytes > maxOutputBytes) {

@@ -26,6 +26,14 @@ export const OUTPUT_PIECE_BYTES = 256 * 1024;
 export interface Decoder {
   /** The library that does the work, for `decoderNames()`. */
   readonly name: string;
-  /** Yields what `input` decodes to, in pieces of 4 MiB at most that it does not touch again. */
-  decode(input: CompressedInput, limits: Limits): AsyncGenerator<Uint8Array, void, undefined>;
+  /**
+   * Yields what `input` decodes to, in pieces of 4 MiB at most.
+   * @param lent whether it MAY use a piece's memory again once the next is asked for; if not, it does not touch
+   *   the piece again
+   */
+  decode(
+    input: CompressedInput,
+    limits: Limits,
+    lent: boolean,
+  ): AsyncGenerator<Uint8Array, void, undefined>;
 }

@@ -9,5 +9,5 @@ export const XZ: Decoder = {
   get name() {
     return chosen().name;
   },
-  decode: (input, limits) => chosen().decode(input, limits),
+  decode: (input, limits, lent) => chosen().decode(input, limits, lent),
 };

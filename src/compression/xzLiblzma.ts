@@ -36,15 +36,15 @@ function load(): Decoder | undefined {
   let library: Library;
   try {
     library = createRequire(import.meta.url)('node-liblzma');
-    new Decoding(library).close();
+    new Decoding(library, false).close();
   } catch {
     // it is optional: whoever wants to know which one is in use asks for its name
     return undefined;
   }
   return {
     name: 'node-liblzma',
-    async *decode(input, limits) {
-      const decoding = new Decoding(library);
+    async *decode(input, limits, lent) {
+      const decoding = new Decoding(library, lent);
       try {
         for await (const piece of xzStreams(input, limits)) yield* decoding.decode(piece, input);
         yield* decoding.finish(input);
@@ -58,12 +58,15 @@ function load(): Decoder | undefined {
 /** One file that is decoded. */
 class Decoding {
   readonly #native: NativeLZMA;
+  readonly #lent: boolean;
   #output = Buffer.alloc(0);
   /** Up to here the output was given out. */
   #given = 0;
   #filled = 0;
 
-  constructor(library: Library) {
+  /** @param lent whether what was given out may be written over when there is more */
+  constructor(library: Library, lent: boolean) {
+    this.#lent = lent;
     const stream = new library.Unxz();
     // its types do not name the field; the stream around it is not used
     this.#native = (stream as unknown as { readonly lzma: NativeLZMA }).lzma;
@@ -106,7 +109,9 @@ class Decoding {
 
   #makeRoom(): void {
     if (this.#filled < this.#output.length) return;
-    this.#output = Buffer.allocUnsafeSlow(OUTPUT_PIECE_BYTES);
+    if (!this.#lent || this.#output.length === 0) {
+      this.#output = Buffer.allocUnsafeSlow(OUTPUT_PIECE_BYTES);
+    }
     this.#filled = 0;
     this.#given = 0;
   }

@@ -92,6 +92,7 @@ export async function readNar(
     limits,
     signal,
     maxOutputBytes: narSize ?? limits.narBytes,
+    lent: true,
   });
   const builder = new CastoreBuilder(narSize);
   const caHasher = contentAddressHasherOf(request);
