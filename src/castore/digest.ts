@@ -16,6 +16,7 @@ const HEX_TEXT = /^[0-9a-f]{64}$/;
 /** A BLAKE3-256 digest. */
 export class Digest {
   readonly #bytes: Uint8Array;
+  #key: string | undefined;
 
   /**
    * @param bytes 32 bytes, not changed by anyone afterwards
@@ -62,9 +63,10 @@ export class Digest {
     return this.#bytes;
   }
 
-  /** A string that is equal exactly when the digest is, for maps. */
+  /** A string that is equal exactly when the digest is, for maps; it sorts as the bytes do. */
   get key(): string {
-    return bytesKey(this.#bytes);
+    this.#key ??= bytesKey(this.#bytes);
+    return this.#key;
   }
 
   get hex(): string {

@@ -255,7 +255,7 @@ function writeNars(tables: Tables, nars: Iterable<RecordedNar>): void {
 function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
   const ends = new Map<number, number>();
   // neighbours in the tree one after the other
-  const sorted = records.toSorted((a, b) => Buffer.compare(a.digest.bytes, b.digest.bytes));
+  const sorted = records.toSorted((a, b) => (a.digest.key < b.digest.key ? -1 : 1));
   for (const { kind, digest, chunkList, location, replaces } of sorted) {
     if (location === undefined) continue;
     const table = tables[kind];

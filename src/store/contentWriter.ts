@@ -126,7 +126,7 @@ export class ContentWriter implements AsyncDisposable {
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => {
+      .then(() => {
         this.#appendingBytes -= bytes;
         this.#appending.delete(settled);
       });

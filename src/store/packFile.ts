@@ -79,9 +79,14 @@ export class PackFile {
     return offset;
   }
 
+  /** Whether blocks have become full that are not being written. */
+  get isBehind(): boolean {
+    return this.#queue.length > 0;
+  }
+
   /** Waits where a block has become full: no more than a few are ever held. */
   async drain(): Promise<void> {
-    if (this.#queue.length > 0) await this.writeOut();
+    if (this.isBehind) await this.writeOut();
   }
 
   /** Everything appended before the call can be read from the file afterwards. */

@@ -53,7 +53,7 @@ export class PackWriter implements AsyncDisposable {
     while (this.#retired.has(pack)) pack = await this.#currentPack();
     const offset = pack.append([encodeRecordHeader(header), data]);
     if (pack.end >= this.#fullBytes) this.#retire(pack);
-    await this.#orFail('writing a pack', pack, () => pack.drain());
+    if (pack.isBehind) await this.#orFail('writing a pack', pack, () => pack.drain());
     const { encoding, encodedSize, size } = header;
     return { pack: pack.number, offset, encoding, encodedSize, size };
   }
