@@ -10,9 +10,9 @@ import { isUnexpectedEnd, ZlibEngine } from './zlibEngine.ts';
 
 export const BROTLI: Decoder = {
   name: 'node:zlib',
-  async *decode(input) {
+  async *decode(input, _limits, lent) {
     const engine = new ZlibEngine(createBrotliDecompress({ chunkSize: OUTPUT_PIECE_BYTES }));
-    yield* runEngine(engine, input.pieces(), (cause) =>
+    yield* runEngine(engine, input.pieces(), lent, (cause) =>
       isUnexpectedEnd(cause)
         ? input.truncated(undefined, cause)
         : input.invalid('it does not decode', cause),

@@ -35,7 +35,7 @@ export interface DecompressOptions {
   readonly limits?: Limits | undefined;
   /** Ends it with the signal's own reason, also while the source is silent. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether a piece's memory may be used again once the next is asked for: less memory comes and goes. */
+  /** Whether a piece is good only until the next is asked for: less memory comes and goes. */
   readonly lent?: boolean | undefined;
   /** Decoders in place of the usual ones. */
   readonly decoders?: DecoderTable | undefined;

@@ -28,8 +28,8 @@ export interface Decoder {
   readonly name: string;
   /**
    * Yields what `input` decodes to, in pieces of 4 MiB at most.
-   * @param lent whether it MAY use a piece's memory again once the next is asked for; if not, it does not touch
-   *   the piece again
+   * @param lent whether it MAY use a piece's memory again, or give it back, once the next is asked for; if not,
+   *   it does not touch the piece again
    */
   decode(
     input: CompressedInput,

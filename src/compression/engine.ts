@@ -13,6 +13,8 @@ export interface Engine {
   end(): void;
   /** Decoded bytes, if there are some now. */
   read(): Uint8Array | undefined;
+  /** Gives back the memory of bytes that were read and are not looked at any more, if it is known to be free. */
+  release?(decoded: Uint8Array): void;
   /** Resolves when something of the above has changed. */
   changed(): Promise<void>;
   /** Releases its thread and memory, at any time and more than once. */
@@ -38,11 +40,13 @@ export class NextEvent {
  * Decodes `source` with `engine` and destroys it afterwards. One step at a time: while the consumer
  * holds a piece, the engine decodes what it was given, and no read of the source is under way.
  * Returns when the engine has finished, which may be before the source has.
+ * @param lent whether a piece is not looked at any more once the next is asked for
  * @param fail makes the error to throw out of the engine's; errors of `source` pass unchanged
  */
 export async function* runEngine(
   engine: Engine,
   source: AsyncGenerator<Uint8Array, void, undefined>,
+  lent: boolean,
   fail: (cause: unknown) => Error,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let sourceEnded = false;
@@ -57,8 +61,10 @@ export async function* runEngine(
         }
       }
       const decoded = engine.read();
-      if (decoded !== undefined) yield decoded;
-      else if (engine.error !== undefined) throw fail(engine.error);
+      if (decoded !== undefined) {
+        yield decoded;
+        if (lent) engine.release?.(decoded);
+      } else if (engine.error !== undefined) throw fail(engine.error);
       else if (engine.finished) return;
       else await engine.changed();
     }

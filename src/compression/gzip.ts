@@ -15,11 +15,11 @@ const MAGIC = Uint8Array.of(0x1f, 0x8b);
 
 export const GZIP: Decoder = {
   name: 'node:zlib',
-  async *decode(input) {
+  async *decode(input, _limits, lent) {
     await input.fill(MAGIC.length);
     input.checkMagic(input.buffered.subarray(0, MAGIC.length), MAGIC);
     const engine = new ZlibEngine(createGunzip({ chunkSize: OUTPUT_PIECE_BYTES }));
-    yield* runEngine(engine, input.pieces(), (cause) => failure(input, cause));
+    yield* runEngine(engine, input.pieces(), lent, (cause) => failure(input, cause));
     // node:zlib ends at a zero byte after a member and drops what follows without a word
     if (engine.usedBytes < input.offset) throw input.trailing(engine.usedBytes);
   },

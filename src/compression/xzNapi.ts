@@ -13,8 +13,8 @@ import { xzStreams } from './xzStructure.ts';
 
 export const XZ_NAPI: Decoder = {
   name: '@napi-rs/lzma',
-  async *decode(input, limits) {
-    yield* runEngine(new XzEngine(), xzStreams(input, limits), (cause) =>
+  async *decode(input, limits, lent) {
+    yield* runEngine(new XzEngine(), xzStreams(input, limits), lent, (cause) =>
       input.invalid('it does not decode', cause),
     );
   },

@@ -1,5 +1,7 @@
 /** The decoders of `node:zlib`, which work on libuv's threads, as an {@link Engine}. */
 import type { BrotliDecompress, Gunzip, ZstdDecompress } from 'node:zlib';
+import { releaseBytes } from '../bytes.ts';
+import { OUTPUT_PIECE_BYTES } from './decoder.ts';
 import { type Engine, NextEvent } from './engine.ts';
 
 /** Pieces that are queued, the one in work included: so the threads need not wait for ours. */
@@ -61,6 +63,14 @@ export class ZlibEngine implements Engine {
 
   read(): Uint8Array | undefined {
     return this.#stream.read() ?? undefined;
+  }
+
+  release(decoded: Uint8Array<ArrayBuffer>): void {
+    const { buffer, byteOffset, length } = decoded;
+    // output comes piece by piece in blocks of OUTPUT_PIECE_BYTES, and nothing follows the end of one
+    if (buffer.byteLength === OUTPUT_PIECE_BYTES && byteOffset + length === OUTPUT_PIECE_BYTES) {
+      releaseBytes(decoded);
+    }
   }
 
   changed(): Promise<void> {

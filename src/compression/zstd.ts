@@ -15,7 +15,7 @@ const MAX_WINDOW_LOG = 31;
 
 export const ZSTD: Decoder = {
   name: 'node:zlib',
-  async *decode(input, limits) {
+  async *decode(input, limits, lent) {
     const windowLog = Math.ceil(Math.log2(limits.decoderMemoryBytes));
     const stream = createZstdDecompress({
       chunkSize: OUTPUT_PIECE_BYTES,
@@ -24,7 +24,7 @@ export const ZSTD: Decoder = {
         [zlib.ZSTD_d_windowLogMax]: Math.min(Math.max(windowLog, MIN_WINDOW_LOG), MAX_WINDOW_LOG),
       },
     });
-    yield* runEngine(new ZlibEngine(stream), zstdFrames(input, limits), (cause) =>
+    yield* runEngine(new ZlibEngine(stream), zstdFrames(input, limits), lent, (cause) =>
       isUnexpectedEnd(cause)
         ? input.truncated(undefined, cause)
         : input.invalid('it does not decode', cause),

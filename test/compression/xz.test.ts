@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { xz } from '@napi-rs/lzma';
 import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../src/bytes.ts';
-import { type Compression, decompress } from '../../src/compression/compression.ts';
+import type { Compression } from '../../src/compression/compression.ts';
 import { DEFAULT_LIMITS } from '../../src/limits.ts';
 import { noise, TEXT } from './codecs.ts';
 import * as collect from './collect.ts';
@@ -74,18 +74,6 @@ describe.each(XZ_TABLES)('by %s', (_, decoders) => {
     collect.decode(name, file, { ...options, decoders });
   const failure = (name: Compression, file: Uint8Array, options?: collect.DecodeOptions) =>
     collect.failure(name, file, { ...options, decoders });
-
-  it('gives pieces that last, unless they are lent', async () => {
-    const content = noise(2 * MIB);
-    const decoded = (lent: boolean) =>
-      decompress('xz', collect.pieces(xz.compressSync(content), 70_000), {
-        ...{ maxOutputBytes: content.length, decoders, lent },
-      });
-    expect(Buffer.concat(await Array.fromAsync(decoded(false))).equals(content)).toBe(true);
-    const copies: Uint8Array[] = [];
-    for await (const piece of decoded(true)) copies.push(Uint8Array.from(piece));
-    expect(Buffer.concat(copies).equals(content)).toBe(true);
-  });
 
   describe('xz accepts', () => {
     it.each(Object.entries(FILES))('what xz %s writes', async (_, line) => {
