@@ -66,8 +66,8 @@ async function runCases(options: BenchOptions, rows: Row[]): Promise<void> {
     places,
     closures,
     nix,
-    narthex: new Narthex(),
-    against: options.against === undefined ? undefined : new Narthex(options.against),
+    narthex: await Narthex.build(say),
+    against: options.against === undefined ? undefined : await Narthex.build(say, options.against),
     stageCosts: () => {
       stageCosts ??= measureStages();
       return stageCosts;

@@ -1,8 +1,9 @@
 /** Narthex itself, as people run it: the command line in processes of its own. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { BenchError } from './benchError.ts';
 import type { Command } from './measure/process.ts';
 
@@ -15,9 +16,26 @@ export interface RunningServe extends AsyncDisposable {
 export class Narthex {
   readonly #main: string;
 
-  /** @param checkout directory of the checkout; its dependencies are installed */
-  constructor(checkout: string = join(import.meta.dirname, '../..')) {
-    this.#main = join(checkout, 'src/cli/main.ts');
+  private constructor(main: string) {
+    this.#main = main;
+  }
+
+  /**
+   * Builds a checkout, since that is what people run. One that cannot be built is run from its sources.
+   * @param checkout its directory; its dependencies are installed
+   */
+  static async build(
+    say: (line: string) => void,
+    checkout: string = join(import.meta.dirname, '../..'),
+  ): Promise<Narthex> {
+    try {
+      const script = join(checkout, 'scripts/build.mjs');
+      await promisify(execFile)(process.execPath, [script], { cwd: checkout });
+      return new Narthex(join(checkout, 'dist/cli/main.js'));
+    } catch (error) {
+      say(`${checkout} cannot be built, so its sources are run: ${error}`);
+      return new Narthex(join(checkout, 'src/cli/main.ts'));
+    }
   }
 
   /** Any command. */
