@@ -9,6 +9,8 @@ if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
   );
   process.exitCode = 1;
 } else {
+  const { keepCompiledCode } = await import('./compileCache.ts');
+  keepCompiledCode(process.env);
   const { runProgram } = await import('./program.ts');
   process.exitCode = await runProgram(process.argv.slice(2));
 }

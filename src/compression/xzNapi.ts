@@ -6,7 +6,7 @@
  * Of the library's interfaces only the native `decompressStream` will do: its one-shot functions
  * buffer everything, its `XzDecompressor` the output of all input that it was given.
  */
-import { xz } from '@napi-rs/lzma';
+import type { xz as Xz } from '@napi-rs/lzma';
 import type { Decoder } from './decoder.ts';
 import { type Engine, NextEvent, runEngine } from './engine.ts';
 import { xzStreams } from './xzStructure.ts';
@@ -14,7 +14,9 @@ import { xzStreams } from './xzStructure.ts';
 export const XZ_NAPI: Decoder = {
   name: '@napi-rs/lzma',
   async *decode(input, limits, lent) {
-    yield* runEngine(new XzEngine(), xzStreams(input, limits), lent, (cause) =>
+    // loaded only where there is something to decode
+    const { xz } = await import('@napi-rs/lzma');
+    yield* runEngine(new XzEngine(xz), xzStreams(input, limits), lent, (cause) =>
       input.invalid('it does not decode', cause),
     );
   },
@@ -31,7 +33,7 @@ class XzEngine implements Engine {
   #finished = false;
   #error: unknown;
 
-  constructor() {
+  constructor(xz: typeof Xz) {
     const input = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {

@@ -1,5 +1,5 @@
 /** A binary cache on the web. */
-import { Agent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { checkLimit, DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { CacheInfo } from '../narinfo/cacheInfo.ts';
 import { capped, checkMaxBytes, collect, ownedBody } from './body.ts';
@@ -20,6 +20,7 @@ import { contentEncodings, decodeContent } from './http/contentEncoding.ts';
 import { NarOrigins } from './http/narOrigins.ts';
 import { resumableBody } from './http/resumableBody.ts';
 import type { RetryOptions } from './http/retry.ts';
+import { Agent } from './http/undici.ts';
 import { CACHE_INFO_FILE, KeptCacheInfo, narinfoFile } from './smallFiles.ts';
 import type {
   Upstream,

@@ -6,7 +6,6 @@ import { excerpt } from '../excerpt.ts';
 import { openDirectoryUpstream } from './directoryUpstream.ts';
 import { type HttpUpstreamOptions, openHttpUpstream } from './httpUpstream.ts';
 import type { Upstream } from './upstream.ts';
-import { openZipUpstream } from './zipUpstream.ts';
 
 /** What an upstream of any kind is opened with; what a kind has no use for is ignored. */
 export interface OpenUpstreamOptions extends HttpUpstreamOptions {}
@@ -50,9 +49,10 @@ export async function openUpstream(
   }
   const path = FILE.test(text) ? pathOfFileUrl(text) : text;
   if (path.includes('\0')) throw invalid(text, 'is not a path');
-  return (await isZipFile(path, text))
-    ? openZipUpstream(path, options)
-    : openDirectoryUpstream(path, options);
+  if (!(await isZipFile(path, text))) return openDirectoryUpstream(path, options);
+  // few caches are zip files, and reading one takes many modules
+  const { openZipUpstream } = await import('./zipUpstream.ts');
+  return openZipUpstream(path, options);
 }
 
 function pathOfFileUrl(text: string): string {

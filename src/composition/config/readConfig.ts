@@ -10,7 +10,6 @@ import { hasHierarchy, readHierarchy } from './readHierarchy.ts';
 import { readSecretKey, readUpstream, type Trusted } from './readService.ts';
 import type { HoldingsConfig, ServeConfig } from './serveConfig.ts';
 import { SERVICE_KINDS, type UpstreamConfig } from './serviceConfig.ts';
-import { parseToml } from './toml.ts';
 import { hasScheme } from './urls.ts';
 import { unwritablePart } from './writePlaces.ts';
 
@@ -36,6 +35,8 @@ export async function readConfig(
   overrides: ConfigOverrides = {},
 ): Promise<ServeConfig> {
   const faults = new Faults(file);
+  // few commands read a file, and parsing one takes a large library
+  const { parseToml } = await import('./toml.ts');
   const table = parseToml(text, file);
   const reading: Reading = { ...files, faults, addressed: () => {} };
   const fields = new Fields(table, reading);

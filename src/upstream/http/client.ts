@@ -2,7 +2,7 @@
  * GET, as one wants it from a binary cache: redirects followed, credentials only where they belong,
  * tried again where that helps. What a final status means is for the caller to say.
  */
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { NarthexError } from '../../errors.ts';
 import { upstreamFailed } from '../failure.ts';
 import type { AddressGuard } from './addressGuard.ts';
@@ -16,6 +16,7 @@ import {
   type RetryOptions,
 } from './retry.ts';
 import { isTransient, transportFailure } from './transportFailure.ts';
+import { request } from './undici.ts';
 
 /** How many redirects are followed; curl and browsers follow 20 to 50, real caches need 1 or 2. */
 export const REDIRECT_LIMIT = 10;
@@ -189,8 +190,7 @@ export class HttpClient {
     const { dispatcher, guard, timeouts = {} } = this.#options;
     guard.check(url);
     const authorization = this.#base.authorizationFor(url);
-    const response = await request(url, {
-      dispatcher,
+    const response = await request(dispatcher, url, {
       signal,
       headers: {
         'user-agent': USER_AGENT,
