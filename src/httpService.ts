@@ -34,7 +34,7 @@ import { formatHashPart } from './storePath.ts';
 import type { OpenUpstreamOptions } from './upstream/openUpstream.ts';
 
 /** Paths that are looked for at once: local look-ups and narinfos. */
-export const DEFAULT_NARINFOS_IN_FLIGHT = 128;
+export const DEFAULT_NARINFOS_IN_FLIGHT = 256;
 /** NARs that are brought in at once. */
 export const DEFAULT_NARS_IN_FLIGHT = 8;
 

@@ -9,6 +9,7 @@ import type { WalkResult } from '../ingest/closureWalk.ts';
 import { EXTRA_FILE_SORTS, type ExtraFileSort } from '../ingest/extraFileMirror.ts';
 import { FRANKENBUILD_POLICIES } from '../ingest/frankenbuild.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import { MAX_CONNECTIONS } from '../upstream/httpUpstream.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import { counted, formatBytes, formatDuration } from './format.ts';
 import { jsonDisplay, lineDisplay, type MirrorDisplay } from './mirrorDisplay.ts';
@@ -58,6 +59,9 @@ export const mirror: Command = {
     '                brings in what else there is about the paths of the closures: build logs and',
     '                realisations from the caches, debug information out of the paths',
     `  --jobs N      NARs that are brought in at once (default: ${DEFAULT_NARS_IN_FLIGHT})`,
+    '  --connections N',
+    '                connections to one cache at once on which narinfos are asked for',
+    `                (default: ${MAX_CONNECTIONS}; where it speaks HTTP/2, a few are used)`,
     '  --threads N   threads that decompress, check and compress (default: one for each processor);',
     '                with 0 the program has only one',
     STORE_HELP,
@@ -78,6 +82,7 @@ export const mirror: Command = {
     'allow-unknown': { type: 'boolean' },
     extra: { type: 'string', multiple: true },
     jobs: { type: 'string' },
+    connections: { type: 'string' },
     threads: { type: 'string' },
   },
 
@@ -95,6 +100,7 @@ export const mirror: Command = {
       frankenbuild,
       allowUnknown: values['allow-unknown'] === true,
       threads: count(values, 'threads', 0),
+      maxConnections: count(values, 'connections', 1),
       walkLimits: jobs === undefined ? {} : { narsInFlight: jobs },
       netrc: await netrcOf(values),
       narOrigins: texts(values, NAR_ORIGIN),

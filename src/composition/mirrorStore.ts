@@ -22,6 +22,7 @@ export type MirrorSettings = Pick<
   | 'limits'
   | 'netrc'
   | 'narOrigins'
+  | 'maxConnections'
 > & {
   /** Made if it is not there. */
   readonly storeDirectory: string;

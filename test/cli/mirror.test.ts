@@ -341,14 +341,17 @@ describe('what is told', () => {
     expect(server.paths(NAR)).toEqual([]);
   });
 
-  test('--jobs: so many NARs at once', async () => {
+  test.each([
+    ['--jobs', 'NARs', NAR],
+    ['--connections', 'narinfos', /\.narinfo$/],
+  ])('%s: so many %s at once', async (option, _what, counted) => {
     const specs = Array.from({ length: 12 }, (_, index) => ({ name: `path-${index}` }));
     const cache = await syntheticCache(specs);
     let fetching = 0;
     let most = 0;
     await using server = await serveStatic(cache.files, {
       async respond({ path }) {
-        if (!NAR.test(path)) return undefined;
+        if (!counted.test(path)) return undefined;
         fetching++;
         most = Math.max(most, fetching);
         // the others would come meanwhile
@@ -358,12 +361,12 @@ describe('what is told', () => {
       },
     });
     const wanted = cache.paths.map(({ storePath }) => storePath);
-    for (const jobs of [1, 3]) {
+    for (const atOnce of [1, 3]) {
       await using cli = await temporaryCli();
       most = 0;
-      const args = ['--from', server.url, ...TRUST_TEST_KEY, '--jobs', String(jobs), ...wanted];
+      const args = ['--from', server.url, ...TRUST_TEST_KEY, option, String(atOnce), ...wanted];
       expect((await cli.run(['mirror', ...args])).exitCode).toBe(0);
-      expect(most).toBe(jobs);
+      expect(most).toBe(atOnce);
     }
   });
 });

@@ -87,6 +87,7 @@ describe('wrong usage is one line on standard error, and exit code 2', () => {
     ['a value for a switch', ['mirror', '--no-check-sigs=yes', ROOT], 'USAGE', /no-check-sigs/],
     ['no jobs', ['mirror', '--jobs', '0', ROOT], 'USAGE', /whole number from 1, not '0'/],
     ['half a job', ['mirror', '--jobs', '1.5', ROOT], 'USAGE', /not '1\.5'/],
+    ['no connections', ['mirror', '--connections', '0', ROOT], 'USAGE', /whole number from 1/],
     ['too many jobs', ['mirror', '--jobs', '9'.repeat(20), ROOT], 'USAGE', /whole number/],
     [
       'no path to mirror',

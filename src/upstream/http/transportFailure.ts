@@ -18,6 +18,8 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
   ECONNABORTED: 'reset',
   EPIPE: 'reset',
   UND_ERR_SOCKET: 'reset',
+  // the end of an HTTP/2 connection, told to the requests on it
+  UND_ERR_INFO: 'reset',
   UND_ERR_HEADERS_OVERFLOW: 'protocol',
   // what undici says when a connection that it would not have used again ends too early
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'reset',
@@ -36,6 +38,8 @@ const REASONS: Readonly<Partial<Record<FailureKind, string>>> = {
   closed: 'closed already',
 };
 
+/** What HTTP/2 connections and the streams on them fail with. */
+const HTTP2_CODE = /^ERR_HTTP2_/;
 const TLS_CODE = /CERT|TLS|SSL|SIGNATURE|ISSUER|SELF_SIGNED/;
 /** The name of the error of undici's parser, which has no code in undici 8. */
 const PARSER_ERROR = 'HTTPParserError';
@@ -52,6 +56,7 @@ function kindOf(error: unknown): FailureKind {
   if (error instanceof Error && error.name === PARSER_ERROR) {
     return EARLY_END.test(error.message) ? 'reset' : 'protocol';
   }
+  if (HTTP2_CODE.test(code)) return 'reset';
   return TLS_CODE.test(code) ? 'tls' : 'other';
 }
 
