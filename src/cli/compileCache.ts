@@ -1,5 +1,5 @@
 /**
- * Compiled code is kept between runs, which makes the program start in half the time. It is kept where only
+ * Compiled code is kept between runs, so that the program need not be compiled whenever it starts. It is kept where only
  * this user writes: whoever could write there could have us run what he likes, so Node's own default, which is
  * below a directory of all users, will not do.
  *
