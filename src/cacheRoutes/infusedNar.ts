@@ -33,7 +33,7 @@ const FILES_IN_FLIGHT = 16;
 
 /** What {@link InfusedNarFiles} are made of. */
 export interface InfusedNarOptions {
-  readonly blobService: Pick<BlobService, 'read' | 'readLent' | 'stat'>;
+  readonly blobService: Pick<BlobService, 'read' | 'readRanges' | 'stat'>;
   readonly directoryService: Pick<DirectoryService, 'get'>;
   readonly layouts: LayoutCache;
 }

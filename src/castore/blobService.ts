@@ -33,6 +33,32 @@ export interface ReadBlobOptions extends ServiceOptions {
   readonly length?: number;
 }
 
+/** Bytes of a blob that are read among others. */
+export interface BlobRange {
+  readonly digest: Digest;
+  /** First byte. */
+  readonly offset: number;
+  /** How many bytes; what lies beyond the end of the blob is not there. */
+  readonly length: number;
+}
+
+/** A piece of a range, in the order of the range. */
+export interface RangePiece<R extends BlobRange> {
+  /** The very one that was given. */
+  readonly range: R;
+  /** `undefined` where there is no such blob. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** Options of {@link BlobService.readRanges}. */
+export interface ReadRangesOptions extends ServiceOptions {
+  /**
+   * Pieces are lent: their memory is used again when the next ones are asked for. Who does not keep them
+   * makes no garbage so. Default `false`.
+   */
+  readonly lent?: boolean | undefined;
+}
+
 /**
  * Keeps blobs by their digest.
  *
@@ -60,13 +86,20 @@ export interface BlobService {
   read(digest: Digest, options?: ReadBlobOptions): Promise<AsyncIterable<Uint8Array> | undefined>;
 
   /**
-   * Like `read`, but every piece is only lent: its memory is used again when the next one is asked for.
-   * Services that would otherwise make as much garbage as they read have it.
+   * Reads many ranges in one stream, in order: what lies together is read together, and the next ones
+   * while the caller is busy. Services that gain by it have it; `readRanges.ts` does it with all of them.
+   *
+   * - `ranges` are asked for ahead, by no more than what may be held of their contents. One of no bytes needs no
+   *   blob; none after it is asked for before the caller has it.
+   * - Each range has one piece or more, one without bytes where it holds none.
+   * - A blob that is absent is a piece whose bytes are `undefined`.
+   * @returns pieces that came together
+   * @throws DIGEST_MISMATCH | BLOB_MISSING like `read`
    */
-  readLent?(
-    digest: Digest,
-    options?: ReadBlobOptions,
-  ): Promise<AsyncIterable<Uint8Array> | undefined>;
+  readRanges?<R extends BlobRange>(
+    ranges: AsyncIterable<R> | Iterable<R>,
+    options?: ReadRangesOptions,
+  ): AsyncIterable<readonly RangePiece<R>[]>;
 
   /** Begins a blob. Disposing of the writer before `close` has settled leaves nothing behind. */
   openWrite(options?: ServiceOptions): BlobWriter;

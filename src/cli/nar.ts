@@ -21,6 +21,8 @@ export const nar: Command = {
       blobService: store.blobs,
       directoryService: store.directories,
       signal: context.signal,
+      // each is written before the next is asked for
+      lentPieces: true,
     });
     await writeAll(context.stdout, pieces);
     return ExitCode.Done;

@@ -19,7 +19,7 @@ export interface NarMeasure {
 export async function measureNar(node: Node, options: RenderNarOptions): Promise<NarMeasure> {
   const hasher = createStreamingHash('sha256');
   let narSize = 0;
-  for await (const bytes of renderNar(node, options)) {
+  for await (const bytes of renderNar(node, { ...options, lentPieces: true })) {
     narSize += bytes.length;
     hasher.update(bytes);
   }

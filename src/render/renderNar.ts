@@ -1,11 +1,15 @@
 /** castore → NAR: the way out. Any range of it, reading nothing of what lies outside. */
+import { EMPTY } from '../bytes.ts';
 import type { Node } from '../castore/node.ts';
 import type { DirectorySource } from './fetchDirectory.ts';
 import { type ByteRange, NarLayout } from './layout.ts';
 import type { MeasureOptions } from './measure.ts';
 import { OutputBuffer } from './outputBuffer.ts';
-import { narParts } from './parts.ts';
-import { type BlobSource, readContents } from './readContents.ts';
+import { type NarPart, narParts } from './parts.ts';
+import { type BlobSource, type ContentsAfter, readAllContents } from './readContents.ts';
+
+/** How much framing is held for contents that are read ahead. */
+const FRAMING_HELD_BYTES = 64 * 1024;
 
 /** Options of {@link renderLayout}. */
 export interface RenderOptions {
@@ -46,15 +50,35 @@ export async function* renderLayout(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { start, end } = layout.checkedRange(range);
   const output = new OutputBuffer(end - start, lentPieces);
-  for await (const part of narParts(layout, { start, end }, { signal })) {
-    if (part.type === 'framing') {
-      yield* output.add(part.bytes);
-    } else {
-      for await (const chunk of readContents(blobService, part, { signal, lentPieces })) {
-        signal?.throwIfAborted();
-        yield* output.add(chunk);
-      }
+  const contents = contentsAfterFraming(narParts(layout, { start, end }, { signal }));
+  for await (const pieces of readAllContents(blobService, contents, { signal, lentPieces })) {
+    for (const { before, bytes } of pieces) {
+      if (before !== undefined) for (const due of output.add(before)) yield due;
+      for (const due of output.add(bytes)) yield due;
     }
   }
-  yield* output.flush();
+  for (const due of output.flush()) yield due;
+}
+
+/** Contents with the framing that comes before them. */
+async function* contentsAfterFraming(
+  parts: AsyncIterable<NarPart>,
+): AsyncGenerator<ContentsAfter<Uint8Array>, void, undefined> {
+  let before: Uint8Array = EMPTY;
+  let heldBytes = 0;
+  for await (const part of parts) {
+    if (part.type === 'contents') {
+      yield { before, contents: part };
+      before = EMPTY;
+      continue;
+    }
+    // contents are read ahead, and their framing is held meanwhile: not too much of it
+    if (before.length > 0 || heldBytes > FRAMING_HELD_BYTES) {
+      yield { before, contents: undefined };
+      heldBytes = 0;
+    }
+    before = part.bytes;
+    heldBytes += before.length;
+  }
+  if (before.length > 0) yield { before, contents: undefined };
 }

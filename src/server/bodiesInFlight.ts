@@ -4,9 +4,10 @@
  */
 
 /**
- * What an answer under way holds at most: what was read, what is read ahead (512 KiB each), and the pieces
- * that are gathered for its client. `test/server/slowReaders.test.ts` measures what one holds whose client
- * never takes anything, which is less.
+ * What an answer under way holds at most, beyond its part of the budget for reading ahead (`store/readAhead.ts`):
+ * what was read and what comes after it (128 KiB each, also as it lies at rest), and the pieces that are gathered
+ * for its client. `test/server/slowReaders.test.ts` measures what one holds whose client never takes anything,
+ * which is less.
  */
 export const BODY_BYTES = 1536 * 1024;
 /** What all of them together may hold. */

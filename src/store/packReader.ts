@@ -15,9 +15,6 @@ const WINDOW_BYTES = 128 * 1024;
 /** Packs that nobody reads are closed after that time: a collection may have removed them. */
 const IDLE_MS = 30_000;
 
-/** Gives memory of so many bytes. */
-export type Memory = (length: number) => Buffer;
-
 interface OpenPack {
   readonly handle: Promise<FileHandle>;
   readers: number;
@@ -41,47 +38,66 @@ export class PackReader implements AsyncDisposable {
   }
 
   /**
-   * The bytes of a pack from `offset` on, `length` of them.
-   * @param memory gives the memory to read into; without, little is read together with what follows it
+   * The bytes of a pack from `offset` on, `length` of them; little is read together with what follows it.
+   * @returns memory that others may look at: it is not to be changed
    * @throws STORE_INVALID the pack is gone, or shorter than it should be
    * @throws STORE_FAILED
    */
-  async read(pack: number, offset: number, length: number, memory?: Memory): Promise<Uint8Array> {
-    const path = packPath(this.#store, pack);
-    const open = this.#acquire(pack, path);
-    try {
-      const { window } = open;
+  async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
+    return await this.#reading(pack, offset, async (open) => {
+      const { window, handle } = open;
       const start = offset - (window?.offset ?? offset);
       if (window !== undefined && start >= 0 && start + length <= window.bytes.length) {
         return window.bytes.subarray(start, start + length);
       }
-      const handle = await open.handle;
-      const isWindow = memory === undefined && length < WINDOW_BYTES;
-      const most = isWindow ? WINDOW_BYTES : length;
-      const target = memory === undefined ? Buffer.allocUnsafeSlow(most) : memory(length);
-      const bytes = await readUpTo(handle, offset, length, target);
-      if (bytes.length < length) {
-        throw new NarthexError('STORE_INVALID', `a pack is cut off: ${path}`, {
-          path,
-          offset,
-          expected: length,
-          actual: bytes.length,
-        });
-      }
+      const isWindow = length < WINDOW_BYTES;
+      const memory = Buffer.allocUnsafeSlow(isWindow ? WINDOW_BYTES : length);
+      const bytes = await readUpTo(await handle, offset, length, memory);
+      if (bytes.length < length) throw this.#cutOff(pack, offset, length, bytes.length);
       if (isWindow) open.window = { offset, bytes };
       return bytes.subarray(0, length);
-    } catch (error) {
-      throw missing(error)
-        ? new NarthexError('STORE_INVALID', `a pack is gone: ${path}`, { path, offset }, error)
-        : storeFailure('reading a pack', path, error);
-    } finally {
-      await this.#release(open);
-    }
+    });
+  }
+
+  /**
+   * Fills `target` with the bytes of a pack from `offset` on.
+   * @throws STORE_INVALID the pack is gone, or shorter than it should be
+   * @throws STORE_FAILED
+   */
+  async readInto(pack: number, offset: number, target: Buffer): Promise<void> {
+    await this.#reading(pack, offset, async ({ handle }) => {
+      const { length } = await readUpTo(await handle, offset, target.length, target);
+      if (length < target.length) throw this.#cutOff(pack, offset, target.length, length);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     for (const number of [...this.#open.keys()]) await this.#evict(number);
+  }
+
+  async #reading<T>(
+    number: number,
+    offset: number,
+    action: (pack: OpenPack) => Promise<T>,
+  ): Promise<T> {
+    const path = packPath(this.#store, number);
+    const pack = this.#acquire(number, path);
+    try {
+      return await action(pack);
+    } catch (error) {
+      throw missing(error)
+        ? new NarthexError('STORE_INVALID', `a pack is gone: ${path}`, { path, offset }, error)
+        : storeFailure('reading a pack', path, error);
+    } finally {
+      await this.#release(pack);
+    }
+  }
+
+  #cutOff(number: number, offset: number, expected: number, actual: number): NarthexError {
+    const path = packPath(this.#store, number);
+    const facts = { path, offset, expected, actual };
+    return new NarthexError('STORE_INVALID', `a pack is cut off: ${path}`, facts);
   }
 
   #acquire(number: number, path: string): OpenPack {

@@ -42,14 +42,16 @@ export async function* checkRecords(
   store: string,
 ): AsyncGenerator<RecordFault, void, undefined> {
   let memory = Buffer.alloc(0);
-  const lend = (length: number) => {
+  const read = async (pack: number, offset: number, length: number) => {
     if (memory.length < length) memory = Buffer.allocUnsafeSlow(Math.max(length, SPAN_BYTES));
-    return memory.subarray(0, length);
+    const target = memory.subarray(0, length);
+    await packs.readInto(pack, offset, target);
+    return target;
   };
   for (const span of spansOf(records)) {
     const { pack } = span.records[0].location;
     const { offset, end } = span;
-    const bytes = await readOrFault(() => packs.read(pack, offset, end - offset, lend));
+    const bytes = await readOrFault(() => read(pack, offset, end - offset));
     if (!(bytes instanceof NarthexError)) {
       for (const record of span.records) {
         const start = record.location.offset - offset;
@@ -62,11 +64,11 @@ export async function* checkRecords(
     for (const record of span.records) {
       const { location } = record;
       const length = endOffset(location) - location.offset;
-      const read = await readOrFault(() => packs.read(pack, location.offset, length, lend));
+      const alone = await readOrFault(() => read(pack, location.offset, length));
       const fault =
-        read instanceof NarthexError
-          ? { record, error: read, dataHolds: false }
-          : checkRecord(record, read, store);
+        alone instanceof NarthexError
+          ? { record, error: alone, dataHolds: false }
+          : checkRecord(record, alone, store);
       if (fault !== undefined) yield fault;
     }
   }

@@ -1,17 +1,14 @@
 /** Reads records and checks them: nothing that was not hashed to its digest is given out. */
 import { Digest } from '../castore/digest.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
+import { decodeFrames, type PlacedFrame } from './frameDecoding.ts';
 import { packPath } from './layout.ts';
-import { dataOffset, endOffset, type RecordLocation } from './packFormat.ts';
-import type { Memory, PackReader } from './packReader.ts';
+import { dataOffset, type RecordLocation } from './packFormat.ts';
+import type { PackReader } from './packReader.ts';
 import type { PackWriter } from './packWriter.ts';
+import { ReadAhead } from './readAhead.ts';
 import { decodeData } from './recordEncoding.ts';
-
-/** A record by its digest and its place. */
-export interface RecordRef {
-  readonly digest: Digest;
-  readonly location: RecordLocation;
-}
+import { type Extent, type RecordItem, type RecordRef, type Span, spansOf } from './recordSpan.ts';
 
 /** A record as it lies at rest, and decoded. */
 export interface CheckedRecord {
@@ -19,18 +16,20 @@ export interface CheckedRecord {
   readonly decoded: Uint8Array;
 }
 
-/**
- * Records that lie behind each other are read together up to this length. Such a span and the next one are
- * what a reader holds who has stopped half-way.
- */
-const SPAN_BYTES = 512 * 1024;
-/** The first one, so that who wants little, or wants to begin soon, does not wait for much. */
-const FIRST_SPAN_BYTES = 128 * 1024;
-/**
- * Later ones are this part of what the caller has taken before. A client that takes nothing still takes what
- * fits into the buffers of its connection, some megabytes; it shall not be taken for a fast one.
- */
-const SPAN_PART = 32;
+/** An item with the data of its record, decoded and checked; `undefined` where it has no record. */
+export interface ReadItem<I> {
+  readonly item: I;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** Options of {@link RecordReader.readAll}. */
+export interface ReadAllOptions {
+  /** What is read is lent: its memory is used again when the next is asked for. Default `false`. */
+  readonly lent?: boolean | undefined;
+}
+
+/** Less than this is read together with what follows it: see {@link PackReader.read}. */
+const WINDOWED_BYTES = 16 * 1024;
 
 /** Reads records from packs. */
 export class RecordReader {
@@ -38,6 +37,7 @@ export class RecordReader {
   readonly #packs: PackReader;
   readonly #writer: PackWriter;
   readonly #relocate: (digest: Digest) => RecordLocation | undefined;
+  readonly #readAhead = new ReadAhead();
 
   /**
    * @param writer whose records may still be on their way to the file
@@ -76,63 +76,89 @@ export class RecordReader {
   }
 
   /**
-   * Many records, decoded, in the order given. They are asked for as they are needed; neighbours are
-   * read together, and for a caller who comes back for more the next ones while he is busy with the last.
-   * @param lent each is only lent: its memory is used again when the next one is asked for
+   * Many records in the order given, some at a time. They are asked for as they are needed; those that lie near each
+   * other are read together, all are decoded together, and the next ones while the caller is busy with the last.
+   * @param groups of items, which come one after the other
    * @throws DIGEST_MISMATCH | STORE_INVALID | STORE_FAILED
    */
-  async *readAll(
-    records: Iterable<RecordRef>,
-    lent = false,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const spans = spansOf(records);
-    const memory = lent ? alternating() : undefined;
-    // what is wanted may be one small record, with others to follow from its neighbourhood
-    let current = this.#readNext(spans, undefined);
-    for (let isFirst = true; current !== undefined; isFirst = false) {
-      const { span, bytes } = current;
-      const read = await bytes;
-      // into the memory of the span before this one, which the caller has left
-      const ahead = isFirst ? undefined : this.#readNext(spans, memory);
-      for (const { digest, location } of span.records) {
-        if (read === undefined) {
-          yield (await this.read({ digest, location })).decoded;
-          continue;
-        }
-        const start = dataOffset(location) - span.offset;
-        const encoded = read.subarray(start, start + location.encodedSize);
-        const decoded = this.#check(digest, location, encoded);
-        yield decoded;
-        if (lent && decoded !== encoded) giveBack(decoded);
-      }
-      current = ahead ?? this.#readNext(spans, memory);
-    }
-  }
-
-  #readNext(
-    spans: Iterator<Span, void>,
-    memory: Memory | undefined,
-  ): { readonly span: Span; readonly bytes: Promise<Uint8Array | undefined> } | undefined {
-    const next = spans.next();
-    if (next.done === true) return undefined;
-    const bytes = this.#readSpan(next.value, memory);
-    // when the caller leaves early nobody waits for it; otherwise whoever awaits it sees its failure
-    bytes.catch(() => {});
-    return { span: next.value, bytes };
-  }
-
-  /** @returns `undefined` where its pack cannot be read; its records may be elsewhere by now */
-  async #readSpan(
-    { last, offset, end }: Span,
-    memory: Memory | undefined,
-  ): Promise<Uint8Array | undefined> {
-    await this.#writer.ensureWritten(last.location);
+  async *readAll<I extends RecordItem>(
+    groups: AsyncIterable<Iterable<I>> | Iterable<Iterable<I>>,
+    { lent = false }: ReadAllOptions = {},
+  ): AsyncGenerator<readonly ReadItem<I>[], void, undefined> {
+    const spans = spansOf(groups, this.#readAhead);
+    const underWay = [this.#readNext(spans, lent)];
     try {
-      return await this.#packs.read(last.location.pack, offset, end - offset, memory);
-    } catch (error) {
-      if (!isNarthexError(error, 'STORE_INVALID')) throw error;
-      return undefined;
+      for (;;) {
+        using current = await underWay.shift();
+        if (current === undefined) return;
+        while (underWay.length < this.#readAhead.spansAhead) {
+          underWay.push(this.#readNext(spans, lent));
+        }
+        if (current.items.length > 0) yield current.items;
+        if (current.failure !== undefined) throw current.failure.reason;
+      }
+    } finally {
+      // what is on its way holds memory until it has come; its failure is nobody's any more
+      for (const reading of underWay) (await reading.catch(() => undefined))?.[Symbol.dispose]();
+      await spans.return();
     }
+  }
+
+  #readNext<I extends RecordItem>(
+    spans: AsyncIterator<Span<I>, void>,
+    lent: boolean,
+  ): Promise<ReadSpan<I> | undefined> {
+    const reading = spans.next().then(async ({ value, done }) => {
+      return done === true ? undefined : await this.#readSpan(value, lent);
+    });
+    // it is seen by whoever asks for it, maybe much later
+    reading.catch(() => {});
+    return reading;
+  }
+
+  async #readSpan<I extends RecordItem>(span: Span<I>, lent: boolean): Promise<ReadSpan<I>> {
+    using holding = new DisposableStack();
+    holding.use(this.#readAhead.hold(span.contentBytes));
+    const block = Buffer.allocUnsafeSlow(span.blockBytes);
+    const isRead = await this.#readExtents(span.extents, block);
+    const decoded = isRead ? await decodeFrames(block, framesOf(span)) : undefined;
+    const items: ReadItem<I>[] = [];
+    let failure: { readonly reason: unknown } | undefined;
+    try {
+      for (const { item, bytes } of itemsIn(span, isRead ? block : undefined, decoded)) {
+        const { record } = item;
+        const isRight =
+          record === undefined || (bytes && Digest.of(bytes).equals(record.digest)) === true;
+        // by itself: it is elsewhere by now, or the error tells what is wrong with it
+        items.push({ item, bytes: isRight ? bytes : (await this.read(record)).decoded });
+      }
+    } catch (reason) {
+      failure = { reason };
+    }
+    const isBlockGivenOut = span.items.some(({ record }) => record?.location.encoding === 'raw');
+    if (!isBlockGivenOut) release(block);
+    else if (lent) holding.defer(() => release(block));
+    if (lent && decoded !== undefined) holding.defer(() => release(decoded));
+    const held = holding.move();
+    return { items, failure, [Symbol.dispose]: () => held.dispose() };
+  }
+
+  /** @returns whether all could be read; where not, records may be elsewhere by now */
+  async #readExtents(extents: readonly Extent[], block: Buffer): Promise<boolean> {
+    const reading = extents.map(async ({ offset, end, at, last }) => {
+      await this.#writer.ensureWritten(last);
+      const target = block.subarray(at, at + end - offset);
+      if (block.length < WINDOWED_BYTES) {
+        target.set(await this.#packs.read(last.pack, offset, target.length));
+      } else {
+        await this.#packs.readInto(last.pack, offset, target);
+      }
+    });
+    const results = await Promise.allSettled(reading);
+    const failures = results.filter((result) => result.status === 'rejected');
+    const failure = failures.find(({ reason }) => !isNarthexError(reason, 'STORE_INVALID'));
+    if (failure !== undefined) throw failure.reason;
+    return failures.length === 0;
   }
 
   #check(digest: Digest, location: RecordLocation, encoded: Uint8Array): Uint8Array {
@@ -168,60 +194,47 @@ function isSamePlace(a: RecordLocation, b: RecordLocation): boolean {
   return a.pack === b.pack && a.offset === b.offset;
 }
 
-/** Records of one pack, each beginning where the one before it ends. */
-interface Span {
-  readonly records: RecordRef[];
-  last: RecordRef;
-  /** Where the first record begins. */
-  readonly offset: number;
-  end: number;
+/** What was read of a span; disposing of it gives back what was only lent. */
+interface ReadSpan<I> extends Disposable {
+  readonly items: readonly ReadItem<I>[];
+  /** Why the items that follow are not there. */
+  readonly failure: { readonly reason: unknown } | undefined;
 }
 
-/** Each is complete when it is given out. */
-function* spansOf(records: Iterable<RecordRef>): Generator<Span, void, undefined> {
-  let span: Span | undefined;
-  let taken = 0;
-  let maxBytes = FIRST_SPAN_BYTES;
-  for (const record of records) {
-    const { location } = record;
-    const end = endOffset(location);
-    if (
-      span !== undefined &&
-      span.last.location.pack === location.pack &&
-      span.end === location.offset &&
-      end - span.offset <= maxBytes
-    ) {
-      span.records.push(record);
-      span.last = record;
-      span.end = end;
+/** The items of a span with their data as it was read, unchecked; without, where it was not. */
+function* itemsIn<I extends RecordItem>(
+  { items, places }: Span<I>,
+  block: Buffer | undefined,
+  decoded: Buffer | undefined,
+): Generator<ReadItem<I>, void, undefined> {
+  let end = 0;
+  for (const [index, item] of items.entries()) {
+    const location = item.record?.location;
+    if (location?.encoding === 'zstd') {
+      yield { item, bytes: decoded?.subarray(end, end + location.size) };
+      end += location.size;
     } else {
-      if (span !== undefined) {
-        yield span;
-        taken += span.end - span.offset;
-        maxBytes = Math.min(Math.max(taken / SPAN_PART, FIRST_SPAN_BYTES), SPAN_BYTES);
-      }
-      span = { records: [record], last: record, offset: location.offset, end };
+      const at = places[index] ?? 0;
+      yield { item, bytes: location && block?.subarray(at, at + location.encodedSize) };
     }
   }
-  if (span !== undefined) yield span;
 }
 
-/** Two pieces of memory in turn, so that one can be filled while the other is in use. */
-function alternating(): Memory {
-  let inUse = Buffer.alloc(0);
-  let free = Buffer.alloc(0);
-  return (length) => {
-    const memory = free.length >= length ? free : Buffer.allocUnsafeSlow(length);
-    free = inUse;
-    inUse = memory;
-    return memory.subarray(0, length);
-  };
+/** The compressed records of a span. */
+function framesOf<I extends RecordItem>({ items, places }: Span<I>): PlacedFrame[] {
+  const frames: PlacedFrame[] = [];
+  for (const [index, { record }] of items.entries()) {
+    if (record?.location.encoding !== 'zstd') continue;
+    const { encodedSize, size } = record.location;
+    frames.push({ at: places[index] ?? 0, encodedSize, size });
+  }
+  return frames;
 }
 
 /**
- * Frees what was decoded and lent: garbage at the rate of a fast client would keep the collector running.
- * Buffers shorter than half of node's pool may share their memory with others.
+ * Gives memory back at once: garbage at the rate of a fast client would keep the collector running. Buffers
+ * shorter than half of node's pool may share theirs with others.
  */
-function giveBack({ length, buffer }: Uint8Array): void {
+function release({ length, buffer }: Buffer): void {
   if (length >= Buffer.poolSize / 2 && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,5 +1,7 @@
 /** Blobs in the embedded store: one chunk that is the blob, or a list of chunks. */
+import { EMPTY } from '../bytes.ts';
 import type {
+  BlobRange,
   BlobService,
   BlobStat,
   BlobWriter,
@@ -7,7 +9,9 @@ import type {
   ChunkedBlobWriter,
   ChunkRef,
   EncodedChunk,
+  RangePiece,
   ReadBlobOptions,
+  ReadRangesOptions,
   ServiceOptions,
 } from '../castore/blobService.ts';
 import { Chunker } from '../castore/chunker.ts';
@@ -17,7 +21,7 @@ import { type ChunkRange, chunkRange, chunksInWindows } from './blobRange.ts';
 import { encodeChunkList } from './chunkList.ts';
 import type { ContentStore, DistrustedContent } from './contentStore.ts';
 import type { ContentWriter } from './contentWriter.ts';
-import type { RecordRef } from './recordReader.ts';
+import type { RecordItem } from './recordSpan.ts';
 import { EMPTY_BLOB } from './storedNode.ts';
 
 /** A writer that holds back more records than this publishes the blobs that are complete. */
@@ -53,16 +57,19 @@ export class StoreBlobService implements BlobService {
 
   async read(
     digest: Digest,
-    options?: ReadBlobOptions,
+    { offset = 0, length = Number.POSITIVE_INFINITY, signal }: ReadBlobOptions = {},
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    return this.#read(digest, options, false);
+    signal?.throwIfAborted();
+    const range = { digest, offset, length };
+    const items = this.#itemsOf(range);
+    return items && piecesWithBytes(this.#readItems([items], { signal }));
   }
 
-  async readLent(
-    digest: Digest,
-    options?: ReadBlobOptions,
-  ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    return this.#read(digest, options, true);
+  readRanges<R extends BlobRange>(
+    ranges: AsyncIterable<R> | Iterable<R>,
+    options: ReadRangesOptions = {},
+  ): AsyncIterable<readonly RangePiece<R>[]> {
+    return this.#readItems(this.#itemsOfAll(ranges, options.signal), options);
   }
 
   openWrite(options?: ServiceOptions): BlobWriter {
@@ -120,62 +127,97 @@ export class StoreBlobService implements BlobService {
     return location;
   }
 
-  /** The chunk list is not held by who iterates: it is long where the blob is large. */
-  #read(
-    digest: Digest,
-    { offset = 0, length = Number.POSITIVE_INFINITY, signal }: ReadBlobOptions = {},
-    lent: boolean,
-  ): AsyncIterable<Uint8Array> | undefined {
-    signal?.throwIfAborted();
-    const range = { start: offset, end: offset + length, signal, lent };
-    if (digest.equals(EMPTY_BLOB)) return this.#readRecords([], 0, { ...range, end: 0 });
+  async *#itemsOfAll<R extends BlobRange>(
+    ranges: AsyncIterable<R> | Iterable<R>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Iterable<RangeItem<R>>, void, undefined> {
+    for await (const range of ranges) {
+      signal?.throwIfAborted();
+      yield this.#itemsOf(range) ?? [{ range, record: undefined, isAbsent: true, from: 0, to: 0 }];
+    }
+  }
+
+  /**
+   * What is to be read for a range, at least one item, or `undefined` where the blob is absent. A chunk list is
+   * not held by who iterates: it is long where the blob is large.
+   */
+  #itemsOf<R extends BlobRange>(range: R): Iterable<RangeItem<R>> | undefined {
+    const { digest, offset, length } = range;
+    const nothing = { range, record: undefined, isAbsent: false, from: 0, to: 0 };
+    if (length <= 0 || digest.equals(EMPTY_BLOB)) return [nothing];
+    const end = offset + length;
     const location = this.#content.locate('chunk', digest);
     if (location !== undefined) {
-      const end = Math.min(range.end, location.size);
-      return this.#readRecords([{ digest, location }], 0, { ...range, end });
+      const to = Math.min(end, location.size);
+      if (offset >= to) return [nothing];
+      return [{ range, record: { digest, location }, isAbsent: false, from: offset, to }];
     }
     const list = this.#content.chunkListOf(digest);
     if (list === undefined) return undefined;
-    const chunks = chunkRange(list, range.start, range.end);
-    const records = this.#recordsOf(digest, chunks);
-    return this.#readRecords(records, chunks.firstOffset, { ...range, end: chunks.endOffset });
+    const chunks = chunkRange(list, offset, end);
+    return chunks.first === chunks.end ? [nothing] : this.#itemsOfChunks(range, chunks);
   }
 
-  *#recordsOf(blob: Digest, range: ChunkRange): Generator<RecordRef, void, undefined> {
+  *#itemsOfChunks<R extends BlobRange>(
+    range: R,
+    chunks: ChunkRange,
+  ): Generator<RangeItem<R>, void, undefined> {
+    const { digest: blob, offset } = range;
     const listOf = () => {
       const list = this.#content.chunkListOf(blob);
       if (list !== undefined) return list;
       throw new NarthexError('BLOB_MISSING', `blob ${blob} is gone`, { digest: String(blob) });
     };
-    for (const { digest } of chunksInWindows(range, listOf)) {
-      yield { digest, location: this.#locate(digest, blob) };
+    let position = chunks.firstOffset;
+    for (const { digest, size } of chunksInWindows(chunks, listOf)) {
+      const location = this.#locate(digest, blob);
+      if (location.size !== size) throw otherSize(blob, digest, size, location.size);
+      const record = { digest, location };
+      const from = Math.max(0, offset - position);
+      const to = Math.min(size, chunks.endOffset - position);
+      yield { range, record, isAbsent: false, from, to };
+      position += size;
     }
   }
 
-  /** @param offset where in the blob the first record begins */
-  async *#readRecords(
-    records: Iterable<RecordRef>,
-    offset: number,
-    { start, end, signal, lent }: RecordsRange,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#readItems<R extends BlobRange>(
+    groups: AsyncIterable<Iterable<RangeItem<R>>> | Iterable<Iterable<RangeItem<R>>>,
+    { lent, signal }: ReadRangesOptions,
+  ): AsyncGenerator<readonly RangePiece<R>[], void, undefined> {
     signal?.throwIfAborted();
-    if (start >= end) return;
-    let position = offset;
-    for await (const bytes of this.#content.reader.readAll(records, lent)) {
+    for await (const read of this.#content.reader.readAll(groups, { lent })) {
       signal?.throwIfAborted();
-      const wanted = bytes.subarray(Math.max(0, start - position), end - position);
-      position += bytes.length;
-      yield wanted;
+      yield read.map(({ item: { range, isAbsent, from, to }, bytes }) => ({
+        range,
+        bytes: isAbsent ? undefined : (bytes?.subarray(from, to) ?? EMPTY),
+      }));
     }
   }
 }
 
-/** Bytes `start` to `end` (not included) of a blob, and how to give them out. */
-interface RecordsRange {
-  readonly start: number;
-  readonly end: number;
-  readonly signal: AbortSignal | undefined;
-  readonly lent: boolean;
+/** A part of a range: what is read of one record. */
+interface RangeItem<R extends BlobRange> extends RecordItem {
+  readonly range: R;
+  /** There is no such blob. */
+  readonly isAbsent: boolean;
+  /** First byte, in the record. */
+  readonly from: number;
+  /** The byte after the last one. */
+  readonly to: number;
+}
+
+function otherSize(blob: Digest, chunk: Digest, expected: number, actual: number): NarthexError {
+  const message = `the chunk list of blob ${blob} is damaged: chunk ${chunk} has another size`;
+  const facts = { digest: String(blob), chunk: String(chunk), expected, actual };
+  return new NarthexError('STORE_INVALID', message, facts);
+}
+
+async function* piecesWithBytes(
+  all: AsyncIterable<readonly RangePiece<BlobRange>[]>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const pieces of all) {
+    for (const { bytes } of pieces) if (bytes !== undefined && bytes.length > 0) yield bytes;
+  }
 }
 
 function sizeOf(chunks: readonly ChunkRef[]): number {

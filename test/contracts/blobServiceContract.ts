@@ -6,6 +6,7 @@ import { concatBytes, EMPTY } from '../../src/bytes.ts';
 import type { BlobService, Chunk, ChunkedBlob } from '../../src/castore/blobService.ts';
 import { Chunker } from '../../src/castore/chunker.ts';
 import { Digest } from '../../src/castore/digest.ts';
+import { readRanges } from '../../src/castore/readRanges.ts';
 import { bytesOf, itemsOf } from './collect.ts';
 import { noise, prose } from './sampleBytes.ts';
 
@@ -75,6 +76,8 @@ export function blobServiceContract(name: string, open: () => Promise<OpenBlobSe
       expect(await service.has(digest)).toBe(false);
       expect(await service.stat(digest)).toBeUndefined();
       expect(await service.read(digest)).toBeUndefined();
+      const range = { digest, offset: 0, length: 5 };
+      expect(await itemsOf(readRanges(service, [range]))).toEqual([[{ range, bytes: undefined }]]);
       expect(await service.statEncoded?.(digest)).toBeUndefined();
     });
 
@@ -111,6 +114,58 @@ export function blobServiceContract(name: string, open: () => Promise<OpenBlobSe
       );
       const tail = await bytesOf(await service.read(digest, { offset: 650_000 }));
       expect(Buffer.compare(tail, bytes.subarray(650_000))).toBe(0);
+    });
+
+    test('reads many ranges in one stream', async () => {
+      await using opened = await open();
+      const { service } = opened;
+      const blobs = [EMPTY, prose(10), prose(300, 2), noise(50_000, 3), prose(700_000, 4)];
+      for (const blob of blobs) await writeBlob(service, blob);
+      const position = fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 700_010 }));
+      const bytes = fc.constantFrom(...blobs);
+      const range = fc.record({ bytes, offset: position, length: position });
+      const asked = fc.array(range, { maxLength: 12 });
+      await fc.assert(
+        fc.asyncProperty(asked, fc.boolean(), async (wanted, lent) => {
+          const ranges = wanted.map((one) => ({ ...one, digest: Digest.of(one.bytes) }));
+          const read = new Map<object, Uint8Array[]>();
+          for await (const pieces of readRanges(service, ranges, { lent })) {
+            for (const { range, bytes = EMPTY } of pieces) {
+              // lent ones are used again
+              read.set(range, [...(read.get(range) ?? []), Buffer.from(bytes)]);
+            }
+          }
+          // in order, each of them
+          expect([...read.keys()]).toEqual(ranges);
+          for (const range of ranges) {
+            const { bytes, offset, length } = range;
+            const actual = concatBytes(read.get(range) ?? []);
+            expect(Buffer.compare(actual, bytes.subarray(offset, offset + length))).toBe(0);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    test('reads ranges that are asked for as they are needed, and lets go of them', async () => {
+      await using opened = await open();
+      const { service } = opened;
+      const digest = await writeBlob(service, prose(500_000));
+      let asked = 0;
+      let left = false;
+      async function* ranges() {
+        try {
+          for (;;) {
+            asked++;
+            yield { digest, offset: 0, length: 500_000 };
+          }
+        } finally {
+          left = true;
+        }
+      }
+      for await (const _ of readRanges(service, ranges())) break;
+      expect(asked).toBeLessThan(20);
+      expect(left).toBe(true);
     });
 
     test.each([1, 1000, 65_536])(
@@ -176,6 +231,8 @@ export function blobServiceContract(name: string, open: () => Promise<OpenBlobSe
       await expect(service.has(digest, options)).rejects.toBe(reason);
       await expect(service.stat(digest, options)).rejects.toBe(reason);
       await expect(service.read(digest, options)).rejects.toBe(reason);
+      const ranges = [{ digest, offset: 0, length: 100 }];
+      await expect(itemsOf(readRanges(service, ranges, options))).rejects.toBe(reason);
       await using writer = service.openWrite(options);
       await expect(writer.write(prose(5))).rejects.toBe(reason);
     });

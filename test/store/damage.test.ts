@@ -2,6 +2,8 @@
 import { open, rm, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
+import { EMPTY } from '../../src/bytes.ts';
+import type { Digest } from '../../src/castore/digest.ts';
 import { Directory } from '../../src/castore/directory.ts';
 import { packPath } from '../../src/store/layout.ts';
 import { PACK_HEADER_BYTES, RECORD_HEADER_BYTES } from '../../src/store/packFormat.ts';
@@ -72,6 +74,45 @@ test('what lies before a damaged chunk is given out', async () => {
   const given = Buffer.concat(read);
   expect(given.length).toBeGreaterThan(500_000);
   expect(Buffer.compare(given, bytes.subarray(0, given.length))).toBe(0);
+});
+
+test('of many small files that are read together, none that is damaged is given out', async () => {
+  await using directory = await temporaryDirectory('store');
+  const path = packPath(directory.path, 1);
+  // every third lies raw
+  const files = Array.from({ length: 90 }, (_, i) => (i % 3 ? prose : noise)(2000 + i, 1 + i));
+  const digests: Digest[] = [];
+  {
+    await using store = await Store.open(directory.path);
+    for (const bytes of files) digests.push(await writeBlob(store.blobs, bytes));
+  }
+  const ranges = digests.map((digest, i) => ({ digest, offset: 0, length: 10_000, i }));
+  const { size } = await stat(path);
+  for (let at = 7; at < size; at += Math.ceil(size / 60)) {
+    await flip(path, at);
+    await using store = await Store.open(directory.path);
+    let given = 0;
+    let error: unknown;
+    try {
+      for await (const pieces of store.blobs.readRanges(ranges, { lent: true })) {
+        for (const { range, bytes } of pieces) {
+          expect(range.i).toBe(given++);
+          expect(Buffer.compare(bytes ?? EMPTY, files[range.i] ?? EMPTY)).toBe(0);
+        }
+      }
+    } catch (caught) {
+      error = caught;
+    }
+    const damaged = digests[given];
+    if (damaged === undefined) {
+      // a record's header was hit, which reading does not look at
+      expect(error).toBeUndefined();
+    } else {
+      const facts = { path, expected: String(damaged) };
+      expect(error).toMatchObject({ code: 'DIGEST_MISMATCH', facts });
+    }
+    await flip(path, at);
+  }
 });
 
 test('a damaged directory', async () => {

@@ -1,8 +1,10 @@
 /** What collections leave alone while others write and read. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
+import { EMPTY } from '../../../src/bytes.ts';
 import { CollectionTurn } from '../../../src/store/gc/barrier.ts';
 import {
   allocateLease,
@@ -320,9 +322,14 @@ describe('a reader', () => {
       location,
     }));
     for (const record of stale) await records.read(record);
-    expect(await Array.fromAsync(records.readAll(stale))).toHaveLength(stale.length);
+    const readAll = async (all: typeof stale) =>
+      (await Array.fromAsync(records.readAll([all.map((record) => ({ record }))]))).flat();
+    const read = await readAll(stale);
+    expect(read.map(({ bytes }) => String(Digest.of(bytes ?? EMPTY)))).toEqual(
+      stale.map(({ digest }) => String(digest)),
+    );
     const lost = stale.map((record) => ({ ...record, digest: Digest.of(noise(5)) }));
-    await expect(Array.fromAsync(records.readAll(lost))).rejects.toMatchObject({
+    await expect(readAll(lost)).rejects.toMatchObject({
       code: 'STORE_INVALID',
     });
     await using store = await Store.open(path, { readOnly: true });
