@@ -206,7 +206,7 @@ export class CacheFiles {
         sizeBytes: form.sizeBytes,
         etag: `"${form.validator.hex}"`,
         contentType,
-        render: (range) => renderNarZstd(layout, source, { form, range, signal }),
+        render: (range) => renderNarZstd(layout, source, { form, range, signal, lentPieces }),
       });
     }
     const { blobService } = this.#options;

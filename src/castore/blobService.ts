@@ -40,6 +40,8 @@ export interface BlobRange {
   readonly offset: number;
   /** How many bytes; what lies beyond the end of the blob is not there. */
   readonly length: number;
+  /** Memory that the caller holds together with it, in bytes: as much less is read ahead. */
+  readonly heldBytes?: number | undefined;
 }
 
 /** A piece of a range, in the order of the range. */
@@ -50,7 +52,7 @@ export interface RangePiece<R extends BlobRange> {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Options of {@link BlobService.readRanges}. */
+/** Options of {@link BlobService.readRanges} and {@link BlobService.readEncodedAll}. */
 export interface ReadRangesOptions extends ServiceOptions {
   /**
    * Pieces are lent: their memory is used again when the next ones are asked for. Who does not keep them
@@ -90,7 +92,7 @@ export interface BlobService {
    * while the caller is busy. Services that gain by it have it; `readRanges.ts` does it with all of them.
    *
    * - `ranges` are asked for ahead, by no more than what may be held of their contents. One of no bytes needs no
-   *   blob; none after it is asked for before the caller has it.
+   *   blob.
    * - Each range has one piece or more, one without bytes where it holds none.
    * - A blob that is absent is a piece whose bytes are `undefined`.
    * @returns pieces that came together
@@ -126,6 +128,32 @@ export interface BlobService {
    * @throws DIGEST_MISMATCH the chunk is damaged
    */
   readEncoded?(chunk: EncodedChunk, options?: ServiceOptions): Promise<Uint8Array>;
+
+  /**
+   * `readEncoded` of many chunks in one stream, in order, as `readRanges` reads ranges. `encodedChunks.ts` does it
+   * with all services that have `readEncoded`.
+   * @returns what came together
+   */
+  readEncodedAll?<W extends WantedChunk>(
+    wanted: AsyncIterable<W>,
+    options?: ReadRangesOptions,
+  ): AsyncIterable<readonly ReadChunk<W>[]>;
+}
+
+/** A chunk that is read among others. */
+export interface WantedChunk {
+  /** None: only a place in the order. */
+  readonly chunk: EncodedChunk | undefined;
+  /** Memory that the caller holds together with it, in bytes: as much less is read ahead. */
+  readonly heldBytes?: number | undefined;
+}
+
+/** A chunk as it lies at rest. */
+export interface ReadChunk<W extends WantedChunk> {
+  /** The very one that was asked for. */
+  readonly wanted: W;
+  /** `undefined` where no chunk was asked for. */
+  readonly bytes: Uint8Array | undefined;
 }
 
 /** A chunk and the form in which it lies at rest. */

@@ -17,3 +17,9 @@ export function skippableBytes(header: Uint8Array): number {
   const fields = new DataView(header.buffer, header.byteOffset, SKIPPABLE_HEADER_BYTES);
   return fields.getUint32(MAGIC.length, true);
 }
+
+/** Makes the bytes of `block` from `start` to `end` a skippable frame: writes its header, at least that must fit. */
+export function writeSkippableHeader(block: Buffer, start: number, end: number): void {
+  block.set(MAGIC, start);
+  block.writeUInt32LE(end - start - SKIPPABLE_HEADER_BYTES, start + MAGIC.length);
+}

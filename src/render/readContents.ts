@@ -23,6 +23,8 @@ export interface ContentsRange {
 /** Contents to read among others, and what belongs before them. */
 export interface ContentsAfter<B> {
   readonly before: B;
+  /** Memory that `before` takes, in bytes: it is held while contents are read ahead. */
+  readonly heldBytes: number;
   /** None: there is only what belongs before the next ones. */
   readonly contents: ContentsRange | undefined;
 }
@@ -53,7 +55,7 @@ export async function* readContents(
   contents: ContentsRange,
   options: ReadContentsOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const only = [{ before: undefined, contents }];
+  const only = [{ before: undefined, heldBytes: 0, contents }];
   for await (const pieces of readAllContents(source, only, options)) {
     for (const { bytes } of pieces) yield bytes;
   }
@@ -93,22 +95,23 @@ export async function* readAllContents<B>(
   checkComplete(current, read);
 }
 
-interface AskedRange<B> extends ContentsAfter<B>, BlobRange {}
+type AskedRange<B> = ContentsAfter<B> & BlobRange;
 
 const NOTHING: BlobRange = { digest: Digest.of(EMPTY), offset: 0, length: 0 };
 
 async function* askedRanges<B>(
   ranges: AsyncIterable<ContentsAfter<B>> | Iterable<ContentsAfter<B>>,
 ): AsyncGenerator<AskedRange<B>, void, undefined> {
-  for await (const { before, contents } of ranges) {
+  for await (const range of ranges) {
+    const { contents } = range;
     if (contents === undefined) {
-      yield { ...NOTHING, before, contents };
+      yield { ...NOTHING, ...range };
       continue;
     }
     const { node, offset, length } = contents;
     // at the end of the file one byte more, which must not be there
     const asked = offset + length === node.size ? length + 1 : length;
-    yield { digest: node.digest, offset, length: asked, before, contents };
+    yield { ...range, digest: node.digest, offset, length: asked };
   }
 }
 

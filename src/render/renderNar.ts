@@ -8,9 +8,6 @@ import { OutputBuffer } from './outputBuffer.ts';
 import { type NarPart, narParts } from './parts.ts';
 import { type BlobSource, type ContentsAfter, readAllContents } from './readContents.ts';
 
-/** How much framing is held for contents that are read ahead. */
-const FRAMING_HELD_BYTES = 64 * 1024;
-
 /** Options of {@link renderLayout}. */
 export interface RenderOptions {
   /** All of the NAR by default. */
@@ -65,20 +62,14 @@ async function* contentsAfterFraming(
   parts: AsyncIterable<NarPart>,
 ): AsyncGenerator<ContentsAfter<Uint8Array>, void, undefined> {
   let before: Uint8Array = EMPTY;
-  let heldBytes = 0;
   for await (const part of parts) {
     if (part.type === 'contents') {
-      yield { before, contents: part };
+      yield { before, heldBytes: before.length, contents: part };
       before = EMPTY;
-      continue;
+    } else {
+      if (before.length > 0) yield { before, heldBytes: before.length, contents: undefined };
+      before = part.bytes;
     }
-    // contents are read ahead, and their framing is held meanwhile: not too much of it
-    if (before.length > 0 || heldBytes > FRAMING_HELD_BYTES) {
-      yield { before, contents: undefined };
-      heldBytes = 0;
-    }
-    before = part.bytes;
-    heldBytes += before.length;
   }
-  if (before.length > 0) yield { before, contents: undefined };
+  if (before.length > 0) yield { before, heldBytes: before.length, contents: undefined };
 }

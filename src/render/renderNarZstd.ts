@@ -1,12 +1,13 @@
 /** castore → `.nar.zst`, without compressing: any range of it, its length known before. */
-import { concatBytes } from '../bytes.ts';
-import type { EncodedChunk } from '../castore/blobService.ts';
+import { concatBytes, copyBytes, EMPTY } from '../bytes.ts';
+import type { WantedChunk } from '../castore/blobService.ts';
 import { type Digest, DigestHasher } from '../castore/digest.ts';
+import { readEncodedAll } from '../castore/encodedChunks.ts';
 import { NarthexError } from '../errors.ts';
 import type { ByteRange, NarLayout } from './layout.ts';
 import { OutputBuffer } from './outputBuffer.ts';
 import { rawFrame } from './zstdFrame.ts';
-import { type EncodedBlobSource, type RawPiece, type ZstdPart, zstdParts } from './zstdParts.ts';
+import { type EncodedBlobSource, type ZstdPart, zstdParts } from './zstdParts.ts';
 
 /** What is known about a `.nar.zst` before it is rendered. */
 export interface ZstdForm {
@@ -66,6 +67,8 @@ export interface RenderNarZstdOptions extends SignalOptions {
   readonly form: ZstdForm;
   /** All of the form by default. */
   readonly range?: ByteRange | undefined;
+  /** Pieces are lent: their memory is used again when the next one is asked for. Default `false`. */
+  readonly lentPieces?: boolean | undefined;
 }
 
 /**
@@ -78,27 +81,34 @@ export interface RenderNarZstdOptions extends SignalOptions {
 export async function* renderNarZstd(
   layout: NarLayout,
   source: EncodedBlobSource,
-  { form, range, signal }: RenderNarZstdOptions,
+  { form, range, signal, lentPieces = false }: RenderNarZstdOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { start, end } = range ?? { start: 0, end: form.sizeBytes };
   if (!(0 <= start && start <= end && end <= form.sizeBytes)) {
     throw new RangeError(`no bytes ${start} to ${end} in ${form.sizeBytes}`);
   }
   const hasher = new FormHasher();
-  const output = new OutputBuffer(end - start);
-  let heldBack: Uint8Array | undefined;
-  for await (const part of zstdParts(layout, source, { signal })) {
-    const offset = hasher.sizeBytes;
-    hasher.add(part);
-    const from = Math.max(start - offset, 0);
-    const to = Math.min(end - offset, part.encodedSizeBytes);
-    if (from >= to) continue;
-    const frame = await encodeFrame(part, source, { signal });
+  const output = new OutputBuffer(end - start, lentPieces);
+  let last: Uint8Array | undefined;
+  let leftBytes = end - start;
+  let frame: Uint8Array[] = [];
+  const wanted = wantedPieces(zstdParts(layout, source, { signal }), { start, end }, hasher);
+  for await (const pieces of readEncodedAll(source, wanted, { signal, lent: lentPieces })) {
     signal?.throwIfAborted();
-    for (const bytes of output.add(frame.subarray(from, to))) {
-      if (heldBack !== undefined) yield heldBack;
-      heldBack = bytes;
+    for (const { wanted, bytes } of pieces) {
+      frame.push(bytesOf(wanted, bytes));
+      const { part, from, to } = wanted;
+      if (part === undefined) continue;
+      const encoded = part.type === 'raw' ? rawFrame(concatBytes(frame)) : concatBytes(frame);
+      frame = [];
+      for (const due of output.add(encoded.subarray(from, to))) {
+        leftBytes -= due.length;
+        if (leftBytes > 0) yield due;
+        else last = copyBytes(due);
+      }
     }
+    // what waits for the rest of its frame is not lent for so long
+    if (lentPieces) frame = frame.map(copyBytes);
   }
   const actual = hasher.finish();
   if (!actual.validator.equals(form.validator)) {
@@ -108,37 +118,50 @@ export async function* renderNarZstd(
       { expected: form.sizeBytes, actual: actual.sizeBytes },
     );
   }
-  if (heldBack !== undefined) yield heldBack;
+  if (last !== undefined) yield last;
   yield* output.flush();
 }
 
-/** The bytes of a frame. */
-async function encodeFrame(
-  part: ZstdPart,
-  source: EncodedBlobSource,
-  options: SignalOptions,
-): Promise<Uint8Array> {
-  if (part.type === 'stored') return readChunk(part.chunk, source, options);
-  const pieces: Uint8Array[] = [];
-  for (const piece of part.pieces) pieces.push(await readPiece(piece, source, options));
-  return rawFrame(concatBytes(pieces));
+/** A piece of a frame: framing, or a chunk. */
+interface WantedPiece extends WantedChunk {
+  readonly framing: Uint8Array | undefined;
+  /** With the last piece of a frame: the frame. */
+  readonly part: ZstdPart | undefined;
+  /** Which bytes of the frame are wanted. */
+  readonly from: number;
+  readonly to: number;
 }
 
-async function readPiece(
-  piece: RawPiece,
-  source: EncodedBlobSource,
-  options: SignalOptions,
-): Promise<Uint8Array> {
-  return piece instanceof Uint8Array ? piece : readChunk(piece, source, options);
+/** The pieces of the frames in a range; all frames are told to the hasher. */
+async function* wantedPieces(
+  parts: AsyncIterable<ZstdPart>,
+  { start, end }: ByteRange,
+  hasher: FormHasher,
+): AsyncGenerator<WantedPiece, void, undefined> {
+  for await (const part of parts) {
+    const offset = hasher.sizeBytes;
+    hasher.add(part);
+    const from = Math.max(start - offset, 0);
+    const to = Math.min(end - offset, part.encodedSizeBytes);
+    if (from >= to) continue;
+    const pieces = part.type === 'raw' ? part.pieces : [part.chunk];
+    for (const [index, piece] of pieces.entries()) {
+      const isFraming = piece instanceof Uint8Array;
+      yield {
+        chunk: isFraming ? undefined : piece,
+        framing: isFraming ? piece : undefined,
+        heldBytes: isFraming ? piece.length : 0,
+        part: index === pieces.length - 1 ? part : undefined,
+        from,
+        to,
+      };
+    }
+  }
 }
 
-async function readChunk(
-  chunk: EncodedChunk,
-  source: EncodedBlobSource,
-  options: SignalOptions,
-): Promise<Uint8Array> {
-  const bytes = await source.readEncoded(chunk, options);
-  if (bytes.length !== chunk.encodedSize) {
+function bytesOf({ chunk, framing }: WantedPiece, read: Uint8Array | undefined): Uint8Array {
+  const bytes = framing ?? read ?? EMPTY;
+  if (chunk !== undefined && bytes.length !== chunk.encodedSize) {
     throw new NarthexError(
       'STORE_FAILED',
       `chunk ${chunk.digest} takes ${bytes.length} bytes at rest, not ${chunk.encodedSize}`,

@@ -148,7 +148,9 @@ async function make(
       );
       if (node.size === 0) break;
       const range = { node, place, offset: 0, length: node.size };
-      for await (const chunk of readContents(options.blobService, range, options)) {
+      // each is written before the next is asked for
+      const lent = { signal: options.signal, lentPieces: true };
+      for await (const chunk of readContents(options.blobService, range, lent)) {
         await file.writeFile(chunk);
       }
     }

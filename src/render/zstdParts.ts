@@ -4,13 +4,14 @@
  * and every length is known before.
  */
 import type { BlobService, EncodedChunk } from '../castore/blobService.ts';
+import type { EncodedBlobs } from '../castore/encodedChunks.ts';
 import { missingBlob, wrongBlobSize } from './blobErrors.ts';
 import type { NarLayout } from './layout.ts';
 import { type NarPart, narParts } from './parts.ts';
 import { rawFrameBytes } from './zstdFrame.ts';
 
-/** What the form needs of a blob service: the two capabilities that are optional there. */
-export type EncodedBlobSource = Required<Pick<BlobService, 'statEncoded' | 'readEncoded'>>;
+/** What the form needs of a blob service: capabilities that are optional there. */
+export type EncodedBlobSource = EncodedBlobs;
 
 /** Bytes that go into a raw frame: framing, or a chunk that lies raw at rest. */
 export type RawPiece = Uint8Array | EncodedChunk;
@@ -31,11 +32,12 @@ const SHARED_FRAME_BYTES = 128 * 1024;
 
 /** The blob service, if it has what the form needs. */
 export function encodedBlobSource(service: BlobService): EncodedBlobSource | undefined {
-  const { statEncoded, readEncoded } = service;
+  const { statEncoded, readEncoded, readEncodedAll } = service;
   if (statEncoded === undefined || readEncoded === undefined) return undefined;
   return {
     statEncoded: statEncoded.bind(service),
     readEncoded: readEncoded.bind(service),
+    ...(readEncodedAll && { readEncodedAll: readEncodedAll.bind(service) }),
   };
 }
 

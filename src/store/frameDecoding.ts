@@ -1,19 +1,16 @@
 /**
  * Decoding many zstd frames in one go. Each call of zlib makes a context and a stream, which takes longer than to
  * decode a chunk of common length. Frames that lie in one block are one stream to a decoder if what lies between
- * them is made a frame that it skips:
- *
- *     skippable frame = magic (4 bytes), u32 length, so many bytes of anything
+ * them is made a frame that it skips (`compression/skippableFrame.ts`).
  *
  * Source: RFC 8878, sections 3.1 (frames follow each other) and 3.1.2 (skippable frames).
  */
 import { createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { SKIPPABLE_HEADER_BYTES, writeSkippableHeader } from '../compression/skippableFrame.ts';
 import { decodeData } from './recordEncoding.ts';
 
-/** RFC 8878, section 3.1.2: 0x184D2A50 to 0x184D2A5F. */
-const SKIPPABLE_MAGIC = 0x184d_2a50;
 /** Frames in one block have at least so many bytes between them. */
-export const LEAST_GAP_BYTES = 8;
+export const LEAST_GAP_BYTES = SKIPPABLE_HEADER_BYTES;
 /** Room beside the content, so that a decoder sees its end without another buffer. */
 const SLACK_BYTES = 128;
 /** Up to here decoding takes less than to wake another thread. */
@@ -95,20 +92,23 @@ function join(block: Buffer, frames: readonly PlacedFrame[]): Buffer {
   const start = frames[0]?.at ?? 0;
   let end = start;
   for (const { at, encodedSize } of frames) {
-    if (at > end) {
-      block.writeUInt32LE(SKIPPABLE_MAGIC, end);
-      block.writeUInt32LE(at - end - LEAST_GAP_BYTES, end + 4);
-    }
+    if (at > end) writeSkippableHeader(block, end, at);
     end = at + encodedSize;
   }
   return block.subarray(start, end);
 }
 
-function decodeEach(block: Buffer, frames: readonly PlacedFrame[], size: number): Buffer {
+function decodeEach(
+  block: Buffer,
+  frames: readonly PlacedFrame[],
+  size: number,
+): Buffer | undefined {
   const decoded = Buffer.allocUnsafeSlow(size);
   let end = 0;
   for (const { at, encodedSize, size: frameSize } of frames) {
-    decoded.set(decodeData('zstd', block.subarray(at, at + encodedSize), frameSize), end);
+    const content = decodeData('zstd', block.subarray(at, at + encodedSize), frameSize);
+    if (content.length !== frameSize) return undefined;
+    decoded.set(content, end);
     end += frameSize;
   }
   return decoded;

@@ -21,7 +21,7 @@ interface OpenPack {
   /** Milliseconds of a clock that does not jump. */
   usedAt: number;
   /** What was read last. Packs only grow, so it stays right. */
-  window: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  window: { readonly offset: number; readonly length: number; readonly memory: Buffer } | undefined;
   /** No longer kept; the last reader closes it. */
   evicted: boolean;
 }
@@ -31,6 +31,8 @@ export class PackReader implements AsyncDisposable {
   readonly #store: string;
   /** In the order of their last use. */
   readonly #open = new Map<number, OpenPack>();
+  /** Memory of windows that are in use no more: of as many as were read at the same time. */
+  readonly #spareWindows: Buffer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(store: string) {
@@ -39,23 +41,31 @@ export class PackReader implements AsyncDisposable {
 
   /**
    * The bytes of a pack from `offset` on, `length` of them; little is read together with what follows it.
-   * @returns memory that others may look at: it is not to be changed
    * @throws STORE_INVALID the pack is gone, or shorter than it should be
    * @throws STORE_FAILED
    */
   async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
-    return await this.#reading(pack, offset, async (open) => {
-      const { window, handle } = open;
+    const bytes = Buffer.allocUnsafe(length);
+    if (length < WINDOW_BYTES) await this.#readWindowed(pack, offset, bytes);
+    else await this.readInto(pack, offset, bytes);
+    return bytes;
+  }
+
+  async #readWindowed(pack: number, offset: number, target: Buffer): Promise<void> {
+    await this.#reading(pack, offset, async (open) => {
+      const { window } = open;
       const start = offset - (window?.offset ?? offset);
-      if (window !== undefined && start >= 0 && start + length <= window.bytes.length) {
-        return window.bytes.subarray(start, start + length);
+      if (window !== undefined && start >= 0 && start + target.length <= window.length) {
+        window.memory.copy(target, 0, start);
+        return;
       }
-      const isWindow = length < WINDOW_BYTES;
-      const memory = Buffer.allocUnsafeSlow(isWindow ? WINDOW_BYTES : length);
-      const bytes = await readUpTo(await handle, offset, length, memory);
-      if (bytes.length < length) throw this.#cutOff(pack, offset, length, bytes.length);
-      if (isWindow) open.window = { offset, bytes };
-      return bytes.subarray(0, length);
+      const memory = this.#spareWindows.pop() ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
+      const { length } = await readUpTo(await open.handle, offset, target.length, memory);
+      if (length < target.length) throw this.#cutOff(pack, offset, target.length, length);
+      memory.copy(target);
+      // nobody has a view of the one before; new memory for each would keep the collector busy
+      if (open.window !== undefined) this.#spareWindows.push(open.window.memory);
+      open.window = { offset, length, memory };
     });
   }
 

@@ -16,7 +16,7 @@ export interface CheckedRecord {
   readonly decoded: Uint8Array;
 }
 
-/** An item with the data of its record, decoded and checked; `undefined` where it has no record. */
+/** An item with the data of its record, which was checked; `undefined` where it has no record. */
 export interface ReadItem<I> {
   readonly item: I;
   readonly bytes: Uint8Array | undefined;
@@ -26,6 +26,8 @@ export interface ReadItem<I> {
 export interface ReadAllOptions {
   /** What is read is lent: its memory is used again when the next is asked for. Default `false`. */
   readonly lent?: boolean | undefined;
+  /** What is given out is the data as it lies at rest; it is checked all the same. Default `decoded`. */
+  readonly form?: 'decoded' | 'encoded' | undefined;
 }
 
 /** Less than this is read together with what follows it: see {@link PackReader.read}. */
@@ -83,16 +85,16 @@ export class RecordReader {
    */
   async *readAll<I extends RecordItem>(
     groups: AsyncIterable<Iterable<I>> | Iterable<Iterable<I>>,
-    { lent = false }: ReadAllOptions = {},
+    options: ReadAllOptions = {},
   ): AsyncGenerator<readonly ReadItem<I>[], void, undefined> {
     const spans = spansOf(groups, this.#readAhead);
-    const underWay = [this.#readNext(spans, lent)];
+    const underWay = [this.#readNext(spans, options)];
     try {
       for (;;) {
         using current = await underWay.shift();
         if (current === undefined) return;
         while (underWay.length < this.#readAhead.spansAhead) {
-          underWay.push(this.#readNext(spans, lent));
+          underWay.push(this.#readNext(spans, options));
         }
         if (current.items.length > 0) yield current.items;
         if (current.failure !== undefined) throw current.failure.reason;
@@ -106,39 +108,49 @@ export class RecordReader {
 
   #readNext<I extends RecordItem>(
     spans: AsyncIterator<Span<I>, void>,
-    lent: boolean,
+    options: ReadAllOptions,
   ): Promise<ReadSpan<I> | undefined> {
     const reading = spans.next().then(async ({ value, done }) => {
-      return done === true ? undefined : await this.#readSpan(value, lent);
+      return done === true ? undefined : await this.#readSpan(value, options);
     });
     // it is seen by whoever asks for it, maybe much later
     reading.catch(() => {});
     return reading;
   }
 
-  async #readSpan<I extends RecordItem>(span: Span<I>, lent: boolean): Promise<ReadSpan<I>> {
+  async #readSpan<I extends RecordItem>(
+    span: Span<I>,
+    { lent = false, form = 'decoded' }: ReadAllOptions,
+  ): Promise<ReadSpan<I>> {
     using holding = new DisposableStack();
     holding.use(this.#readAhead.hold(span.contentBytes));
     const block = Buffer.allocUnsafeSlow(span.blockBytes);
     const isRead = await this.#readExtents(span.extents, block);
-    const decoded = isRead ? await decodeFrames(block, framesOf(span)) : undefined;
+    const content = isRead ? await decodeFrames(block, framesOf(span)) : undefined;
     const items: ReadItem<I>[] = [];
     let failure: { readonly reason: unknown } | undefined;
     try {
-      for (const { item, bytes } of itemsIn(span, isRead ? block : undefined, decoded)) {
+      for (const { item, encoded, decoded } of itemsIn(span, isRead ? block : undefined, content)) {
         const { record } = item;
         const isRight =
-          record === undefined || (bytes && Digest.of(bytes).equals(record.digest)) === true;
+          record === undefined || (decoded && Digest.of(decoded).equals(record.digest)) === true;
         // by itself: it is elsewhere by now, or the error tells what is wrong with it
-        items.push({ item, bytes: isRight ? bytes : (await this.read(record)).decoded });
+        const data = isRight ? { encoded, decoded } : await this.read(record);
+        items.push({ item, bytes: data[form] });
       }
     } catch (reason) {
       failure = { reason };
     }
-    const isBlockGivenOut = span.items.some(({ record }) => record?.location.encoding === 'raw');
-    if (!isBlockGivenOut) release(block);
-    else if (lent) holding.defer(() => release(block));
-    if (lent && decoded !== undefined) holding.defer(() => release(decoded));
+    const isContentGivenOut = form === 'decoded';
+    const isBlockGivenOut = !isContentGivenOut || span.items.some(isRaw);
+    for (const [memory, isGivenOut] of [
+      [block, isBlockGivenOut],
+      [content, isContentGivenOut],
+    ] as const) {
+      if (memory === undefined) continue;
+      if (!isGivenOut) release(memory);
+      else if (lent) holding.defer(() => release(memory));
+    }
     const held = holding.move();
     return { items, failure, [Symbol.dispose]: () => held.dispose() };
   }
@@ -205,19 +217,29 @@ interface ReadSpan<I> extends Disposable {
 function* itemsIn<I extends RecordItem>(
   { items, places }: Span<I>,
   block: Buffer | undefined,
-  decoded: Buffer | undefined,
-): Generator<ReadItem<I>, void, undefined> {
+  content: Buffer | undefined,
+): Generator<Partial<CheckedRecord> & { readonly item: I }, void, undefined> {
   let end = 0;
   for (const [index, item] of items.entries()) {
-    const location = item.record?.location;
-    if (location?.encoding === 'zstd') {
-      yield { item, bytes: decoded?.subarray(end, end + location.size) };
-      end += location.size;
-    } else {
-      const at = places[index] ?? 0;
-      yield { item, bytes: location && block?.subarray(at, at + location.encodedSize) };
+    if (item.record === undefined || block === undefined) {
+      yield { item };
+      continue;
     }
+    const { encodedSize, size } = item.record.location;
+    const at = places[index] ?? 0;
+    const encoded = block.subarray(at, at + encodedSize);
+    if (isRaw(item)) {
+      yield { item, encoded, decoded: encoded };
+      continue;
+    }
+    if (content === undefined) yield { item };
+    else yield { item, encoded, decoded: content.subarray(end, end + size) };
+    end += size;
   }
+}
+
+function isRaw({ record }: RecordItem): boolean {
+  return record?.location.encoding === 'raw';
 }
 
 /** The compressed records of a span. */

@@ -12,6 +12,8 @@ export interface RecordRef {
 /** One of a stream of records; what has no record has a place in the stream all the same. */
 export interface RecordItem {
   readonly record: RecordRef | undefined;
+  /** Memory that the caller holds together with it, in bytes. */
+  readonly heldBytes?: number | undefined;
 }
 
 /** Bytes of a pack that are read in one go. */
@@ -38,7 +40,7 @@ export class Span<I extends RecordItem> {
   readonly #mostBytes: number;
   /** Length of the block. */
   blockBytes = 0;
-  /** Length of the records when decoded. */
+  /** Length of the records when decoded, and what the caller holds with them. */
   contentBytes = 0;
 
   constructor(mostBytes: number) {
@@ -46,19 +48,22 @@ export class Span<I extends RecordItem> {
   }
 
   /** Whether there is room for one more; there always is for the first. */
-  hasRoomFor({ record }: I): boolean {
-    if (this.items.length === 0 || record === undefined) return true;
-    const { size, encodedSize } = record.location;
+  hasRoomFor({ record, heldBytes = 0 }: I): boolean {
+    const size = heldBytes + (record?.location.size ?? 0);
+    const encodedSize = record?.location.encodedSize ?? 0;
     return (
-      this.items.length < SPAN_ITEMS &&
-      this.contentBytes + size <= this.#mostBytes &&
-      this.blockBytes + encodedSize <= this.#mostBytes
+      this.items.length === 0 ||
+      (this.items.length < SPAN_ITEMS &&
+        this.contentBytes + size <= this.#mostBytes &&
+        this.blockBytes + encodedSize <= this.#mostBytes)
     );
   }
 
   add(item: I): void {
+    const { record, heldBytes = 0 } = item;
+    this.contentBytes += heldBytes;
     this.items.push(item);
-    this.places.push(item.record === undefined ? -1 : this.#place(item.record.location));
+    this.places.push(record === undefined ? -1 : this.#place(record.location));
   }
 
   /** @returns where the data will lie */
@@ -84,7 +89,7 @@ function isNear({ last, end }: Extent, { pack, offset }: RecordLocation): boolea
 
 /**
  * Items gathered into spans; each is complete when it is given out. The first is short, so that who wants little,
- * or wants to begin soon, does not wait for much. An item without a record ends its span.
+ * or wants to begin soon, does not wait for much.
  * @param groups asked for as they are needed
  */
 export async function* spansOf<I extends RecordItem>(
@@ -99,10 +104,6 @@ export async function* spansOf<I extends RecordItem>(
         span = new Span(readAhead.spanBytes);
       }
       span.add(item);
-      if (item.record === undefined) {
-        yield span;
-        span = new Span(readAhead.spanBytes);
-      }
     }
   }
   if (span.items.length > 0) yield span;

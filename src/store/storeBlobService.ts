@@ -5,27 +5,23 @@ import type {
   BlobService,
   BlobStat,
   BlobWriter,
-  ChunkedBlob,
   ChunkedBlobWriter,
   ChunkRef,
   EncodedChunk,
   RangePiece,
   ReadBlobOptions,
+  ReadChunk,
   ReadRangesOptions,
   ServiceOptions,
+  WantedChunk,
 } from '../castore/blobService.ts';
-import { Chunker } from '../castore/chunker.ts';
-import { Digest, DigestHasher } from '../castore/digest.ts';
+import type { Digest } from '../castore/digest.ts';
 import { NarthexError } from '../errors.ts';
 import { type ChunkRange, chunkRange, chunksInWindows } from './blobRange.ts';
-import { encodeChunkList } from './chunkList.ts';
 import type { ContentStore, DistrustedContent } from './contentStore.ts';
-import type { ContentWriter } from './contentWriter.ts';
-import type { RecordItem } from './recordSpan.ts';
+import type { RecordItem, RecordRef } from './recordSpan.ts';
+import { StoreBlobWriter, StoreChunkedBlobWriter, sizeOf } from './storeBlobWriters.ts';
 import { EMPTY_BLOB } from './storedNode.ts';
-
-/** A writer that holds back more records than this publishes the blobs that are complete. */
-const HELD_RECORDS = 16 * 1024;
 
 /** The blobs of a store. */
 export class StoreBlobService implements BlobService {
@@ -95,7 +91,36 @@ export class StoreBlobService implements BlobService {
 
   async readEncoded(chunk: EncodedChunk, options?: ServiceOptions): Promise<Uint8Array> {
     options?.signal?.throwIfAborted();
-    const { digest, encoding, encodedSize } = chunk;
+    const { encoded } = await this.#content.reader.read(this.#recordOf(chunk));
+    options?.signal?.throwIfAborted();
+    return encoded;
+  }
+
+  async *readEncodedAll<W extends WantedChunk>(
+    wanted: AsyncIterable<W>,
+    { lent, signal }: ReadRangesOptions = {},
+  ): AsyncGenerator<readonly ReadChunk<W>[], void, undefined> {
+    const items = this.#itemsOfChunks(wanted, signal);
+    for await (const read of this.#content.reader.readAll(items, { lent, form: 'encoded' })) {
+      signal?.throwIfAborted();
+      yield read.map(({ item, bytes }) => ({ wanted: item.wanted, bytes }));
+    }
+  }
+
+  async *#itemsOfChunks<W extends WantedChunk>(
+    all: AsyncIterable<W>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly [ChunkItem<W>], void, undefined> {
+    signal?.throwIfAborted();
+    for await (const wanted of all) {
+      signal?.throwIfAborted();
+      const { chunk, heldBytes } = wanted;
+      yield [{ wanted, record: chunk && this.#recordOf(chunk), heldBytes }];
+    }
+  }
+
+  /** @throws BLOB_MISSING it is gone, or lies in another form by now */
+  #recordOf({ digest, encoding, encodedSize }: EncodedChunk): RecordRef {
     const location = this.#locate(digest, digest);
     if (location.encoding !== encoding || location.encodedSize !== encodedSize) {
       throw new NarthexError('BLOB_MISSING', `chunk ${digest} lies in another form by now`, {
@@ -104,9 +129,7 @@ export class StoreBlobService implements BlobService {
         actual: `${location.encodedSize} bytes ${location.encoding}`,
       });
     }
-    const { encoded } = await this.#content.reader.read({ digest, location });
-    options?.signal?.throwIfAborted();
-    return encoded;
+    return { digest, location };
   }
 
   #chunksOf(digest: Digest): readonly ChunkRef[] | undefined {
@@ -133,7 +156,9 @@ export class StoreBlobService implements BlobService {
   ): AsyncGenerator<Iterable<RangeItem<R>>, void, undefined> {
     for await (const range of ranges) {
       signal?.throwIfAborted();
-      yield this.#itemsOf(range) ?? [{ range, record: undefined, isAbsent: true, from: 0, to: 0 }];
+      const absent = { range, record: undefined, isAbsent: true, from: 0, to: 0 };
+      const items = this.#itemsOf(range) ?? [absent];
+      yield range.heldBytes ? withHeldBytes(items, range.heldBytes) : items;
     }
   }
 
@@ -155,10 +180,10 @@ export class StoreBlobService implements BlobService {
     const list = this.#content.chunkListOf(digest);
     if (list === undefined) return undefined;
     const chunks = chunkRange(list, offset, end);
-    return chunks.first === chunks.end ? [nothing] : this.#itemsOfChunks(range, chunks);
+    return chunks.first === chunks.end ? [nothing] : this.#itemsOfChunkList(range, chunks);
   }
 
-  *#itemsOfChunks<R extends BlobRange>(
+  *#itemsOfChunkList<R extends BlobRange>(
     range: R,
     chunks: ChunkRange,
   ): Generator<RangeItem<R>, void, undefined> {
@@ -195,6 +220,11 @@ export class StoreBlobService implements BlobService {
   }
 }
 
+/** A chunk that is wanted as it lies. */
+interface ChunkItem<W extends WantedChunk> extends RecordItem {
+  readonly wanted: W;
+}
+
 /** A part of a range: what is read of one record. */
 interface RangeItem<R extends BlobRange> extends RecordItem {
   readonly range: R;
@@ -212,106 +242,22 @@ function otherSize(blob: Digest, chunk: Digest, expected: number, actual: number
   return new NarthexError('STORE_INVALID', message, facts);
 }
 
+/** What the caller holds with a range counts with the first item of it. */
+function* withHeldBytes<R extends BlobRange>(
+  items: Iterable<RangeItem<R>>,
+  heldBytes: number,
+): Generator<RangeItem<R>, void, undefined> {
+  let held = heldBytes;
+  for (const item of items) {
+    yield held === 0 ? item : { ...item, heldBytes: held };
+    held = 0;
+  }
+}
+
 async function* piecesWithBytes(
   all: AsyncIterable<readonly RangePiece<BlobRange>[]>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const pieces of all) {
     for (const { bytes } of pieces) if (bytes !== undefined && bytes.length > 0) yield bytes;
-  }
-}
-
-function sizeOf(chunks: readonly ChunkRef[]): number {
-  return chunks.reduce((sum, { size }) => sum + size, 0);
-}
-
-/** Puts a blob's chunk list where it has more than one chunk; one chunk is the blob. */
-async function addBlob(
-  writer: ContentWriter,
-  digest: Digest,
-  chunks: readonly ChunkRef[],
-): Promise<void> {
-  if (chunks.length > 1) await writer.addBlob(digest, encodeChunkList(chunks));
-}
-
-/** Cuts one blob into chunks and takes them. */
-class StoreBlobWriter implements BlobWriter {
-  readonly #writer: ContentWriter;
-  readonly #signal: AbortSignal | undefined;
-  readonly #hasher = new DigestHasher();
-  readonly #chunker: Chunker;
-  readonly #chunks: ChunkRef[] = [];
-  #cut: Uint8Array[] = [];
-
-  constructor(writer: ContentWriter, signal: AbortSignal | undefined) {
-    this.#writer = writer;
-    this.#signal = signal;
-    this.#chunker = new Chunker((chunk) => this.#cut.push(chunk));
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#signal?.throwIfAborted();
-    this.#hasher.update(bytes);
-    this.#chunker.push(bytes);
-    await this.#takeCut();
-  }
-
-  async close(): Promise<{ digest: Digest; size: number }> {
-    this.#signal?.throwIfAborted();
-    this.#chunker.finish();
-    await this.#takeCut();
-    const digest = this.#hasher.finish();
-    await addBlob(this.#writer, digest, this.#chunks);
-    await this.#writer.publish();
-    return { digest, size: sizeOf(this.#chunks) };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer[Symbol.asyncDispose]();
-  }
-
-  async #takeCut(): Promise<void> {
-    const cut = this.#cut;
-    this.#cut = [];
-    for (const bytes of cut) {
-      const digest = Digest.of(bytes);
-      this.#chunks.push({ digest, size: bytes.length });
-      await this.#writer.add('chunk', digest, bytes);
-    }
-  }
-}
-
-/** Takes blobs that are cut already. */
-class StoreChunkedBlobWriter implements ChunkedBlobWriter {
-  readonly #writer: ContentWriter;
-  readonly #signal: AbortSignal | undefined;
-
-  constructor(writer: ContentWriter, signal: AbortSignal | undefined) {
-    this.#writer = writer;
-    this.#signal = signal;
-  }
-
-  async write(parts: Parameters<ChunkedBlobWriter['write']>[0]): Promise<void> {
-    for (const part of parts) {
-      this.#signal?.throwIfAborted();
-      if (part.type === 'chunk') {
-        if (part.bytes.length > 0) await this.#writer.add('chunk', part.digest, part.bytes);
-      } else {
-        await this.#complete(part);
-      }
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#signal?.throwIfAborted();
-    await this.#writer.publish();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer[Symbol.asyncDispose]();
-  }
-
-  async #complete({ digest, chunks }: ChunkedBlob): Promise<void> {
-    await addBlob(this.#writer, digest, chunks);
-    if (this.#writer.recordCount > HELD_RECORDS) await this.#writer.publish();
   }
 }

@@ -5,8 +5,10 @@ import { utf8 } from '../../src/bytes.ts';
 import type { ChunkRef, ReadBlobOptions } from '../../src/castore/blobService.ts';
 import { Digest } from '../../src/castore/digest.ts';
 import type { FileNode } from '../../src/castore/node.ts';
+import { decompress } from '../../src/compression/compression.ts';
 import { NarLayout } from '../../src/render/layout.ts';
 import { renderLayout } from '../../src/render/renderNar.ts';
+import { renderNarZstd, zstdForm } from '../../src/render/renderNarZstd.ts';
 import type { Store } from '../../src/store/store.ts';
 import { temporaryStore } from './temporaryStore.ts';
 
@@ -109,6 +111,24 @@ describe.each([
     const lent = await copied(renderLayout(layout, store.blobs, { lentPieces: true }));
     expect(lent.equals(nar)).toBe(true);
     expect(nar.indexOf(bytes)).toBeGreaterThan(0);
+  });
+
+  test('in a compressed NAR whose pieces are lent', async () => {
+    await using temporary = await temporaryStore();
+    const { blobs, directories } = temporary.store;
+    const { bytes, digest } = await writeBlob(temporary.store, sizes);
+    const root: FileNode = { type: 'file', digest, size: bytes.length, executable: false };
+    const layout = await NarLayout.of(root, directories);
+    const form = await zstdForm(layout, blobs);
+    const one = await kept(renderNarZstd(layout, blobs, { form }));
+    const lent = await copied(renderNarZstd(layout, blobs, { form, lentPieces: true }));
+    expect(one.length).toBe(form.sizeBytes);
+    expect(lent.equals(one)).toBe(true);
+    const file: AsyncIterable<Uint8Array> = (async function* () {
+      yield lent;
+    })();
+    const nar = await kept(decompress('zstd', file, { maxOutputBytes: bytes.length + 1000 }));
+    expect(nar.equals(await kept(renderLayout(layout, blobs)))).toBe(true);
   });
 });
 

@@ -97,11 +97,12 @@ test('tiny records are so many at most', async () => {
   expect(all.length).toBeGreaterThan(4);
 });
 
-test('what has no record ends a span', async () => {
+test('what has no record takes its place, and memory that the caller holds counts', async () => {
   const [first, second, third] = row(3, 100);
   if (!first || !second || !third) throw new Error('no rows');
-  const all = await spans([NOTHING, first, second, NOTHING, third]);
-  expect(all.map(({ items }) => items.length)).toEqual([1, 3, 1]);
+  const held = { record: undefined, heldBytes: LEAST_SPAN_BYTES };
+  const all = await spans([NOTHING, first, NOTHING, second, held, third, NOTHING]);
+  expect(all.map(({ items }) => items.length)).toEqual([4, 3]);
 });
 
 test('groups are asked for as they are needed', async () => {
