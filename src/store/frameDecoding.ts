@@ -52,11 +52,10 @@ export async function decodeFrames(
   try {
     if (!DECODES_JOINED) return decodeEach(block, frames, size);
     const joined = join(block, frames);
-    const options = { chunkSize: size + SLACK_BYTES, maxOutputLength: size };
     const decoded =
       size <= SYNCHRONOUS_BYTES
-        ? zstdDecompressSync(joined, options)
-        : await decodeElsewhere(joined, options);
+        ? zstdDecompressSync(joined, { chunkSize: size + SLACK_BYTES, maxOutputLength: size })
+        : await decodeElsewhere(joined, size);
     return decoded?.length === size ? decoded : undefined;
   } catch {
     // which one it is, and what is wrong with it, is seen when they are read one by one
@@ -69,15 +68,16 @@ export async function decodeFrames(
  * all is there is told by its length.
  * @returns what was decoded, where it fits into one piece
  */
-async function decodeElsewhere(
-  joined: Buffer,
-  options: { readonly chunkSize: number; readonly maxOutputLength: number },
-): Promise<Buffer | undefined> {
-  const decoder = createZstdDecompress(options);
+async function decodeElsewhere(joined: Buffer, size: number): Promise<Buffer | undefined> {
+  const decoder = createZstdDecompress({ chunkSize: size + SLACK_BYTES });
   const pieces: Buffer[] = [];
-  decoder.on('data', (piece: Buffer) => pieces.push(piece));
   try {
     await new Promise<void>((resolve, reject) => {
+      decoder.on('data', (piece: Buffer) => {
+        pieces.push(piece);
+        // what does not fit into one is too long: nobody waits for all of it
+        if (pieces.length > 1) resolve();
+      });
       decoder.once('error', reject);
       decoder.write(joined, () => resolve());
     });

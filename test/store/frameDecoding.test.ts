@@ -90,3 +90,15 @@ describe.each([
     expect(await decodeFrames(block, cut)).toBeUndefined();
   });
 });
+
+test.each([1000, 100_000])('a frame of 64 MiB that is said to hold %i bytes', async (size) => {
+  const { block, frames } = blockOf([new Uint8Array(64 * 1024 * 1024)], []);
+  const before = process.memoryUsage.rss();
+  expect(
+    await decodeFrames(
+      block,
+      frames.map((frame) => ({ ...frame, size })),
+    ),
+  ).toBeUndefined();
+  expect(process.memoryUsage.rss() - before).toBeLessThan(32 * 1024 * 1024);
+});
