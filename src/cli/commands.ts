@@ -22,5 +22,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   unpin: async () => (await import('./unpin.ts')).unpin,
   pins: async () => (await import('./pins.ts')).pins,
   gc: async () => (await import('./gc.ts')).gc,
+  compress: async () => (await import('./compress.ts')).compress,
   stats: async () => (await import('./stats.ts')).stats,
 };

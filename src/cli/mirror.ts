@@ -9,6 +9,7 @@ import type { WalkResult } from '../ingest/closureWalk.ts';
 import { EXTRA_FILE_SORTS, type ExtraFileSort } from '../ingest/extraFileMirror.ts';
 import { FRANKENBUILD_POLICIES } from '../ingest/frankenbuild.ts';
 import type { PathInfo } from '../pathinfo/pathInfo.ts';
+import { DEFAULT_COMPRESSION_LEVEL, MAX_COMPRESSION_LEVEL } from '../store/recordEncoding.ts';
 import { MAX_CONNECTIONS } from '../upstream/httpUpstream.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import { counted, formatBytes, formatDuration } from './format.ts';
@@ -16,6 +17,8 @@ import { jsonDisplay, lineDisplay, type MirrorDisplay } from './mirrorDisplay.ts
 import type { MirrorEvent } from './mirrorEvent.ts';
 import { MirrorTally } from './mirrorTally.ts';
 import {
+  COMPRESS_OPTION,
+  compressionOf,
   count,
   NAR_ORIGIN,
   NAR_ORIGIN_HELP,
@@ -64,6 +67,9 @@ export const mirror: Command = {
     `                (default: ${MAX_CONNECTIONS}; where it speaks HTTP/2, a few are used)`,
     '  --threads N   threads that decompress, check and compress (default: one for each processor);',
     '                with 0 the program has only one',
+    '  --compress LEVEL|none|later',
+    `                how content is stored: by zstd at a level from 1 to ${MAX_COMPRESSION_LEVEL} (default: ${DEFAULT_COMPRESSION_LEVEL}), or`,
+    '                as it is; later means as it is until narthex compress, or serve --compress later',
     STORE_HELP,
     '  --json        one line of JSON for each event',
     '',
@@ -84,10 +90,12 @@ export const mirror: Command = {
     jobs: { type: 'string' },
     connections: { type: 'string' },
     threads: { type: 'string' },
+    ...COMPRESS_OPTION,
   },
 
   async run(context, values, positionals) {
     const jobs = count(values, 'jobs', 1);
+    const compression = compressionOf(values);
     const trustedKeys = trustedKeysOf(values);
     const frankenbuild = oneOf(values, 'frankenbuild', FRANKENBUILD_POLICIES) ?? 'report';
     const sorts = extraFileSortsOf(values);
@@ -101,6 +109,7 @@ export const mirror: Command = {
       allowUnknown: values['allow-unknown'] === true,
       threads: count(values, 'threads', 0),
       maxConnections: count(values, 'connections', 1),
+      compression,
       walkLimits: jobs === undefined ? {} : { narsInFlight: jobs },
       netrc: await netrcOf(values),
       narOrigins: texts(values, NAR_ORIGIN),

@@ -1,6 +1,11 @@
 /** What several commands read from their command lines. */
 import { createInterface } from 'node:readline';
 import { readStoreAddress } from '../composition/config/readConfig.ts';
+import {
+  COMPRESSION_LEVELS,
+  REST_COMPRESSION_WORDS,
+  type RestCompression,
+} from '../composition/restCompression.ts';
 import { defaultStoreDirectory } from '../composition/storeDirectory.ts';
 import { NarthexError } from '../errors.ts';
 import { excerpt } from '../excerpt.ts';
@@ -49,6 +54,31 @@ export function count(values: OptionValues, name: string, minimum: number): numb
     throw wrongOption(name, `a whole number from ${minimum}`, given);
   }
   return number;
+}
+
+/** The options of commands that bring something into a store. */
+export const COMPRESS_OPTION = { compress: { type: 'string' } } as const;
+
+/** How what comes in is compressed, if the command line says so. @throws USAGE */
+export function compressionOf(values: OptionValues): RestCompression | undefined {
+  const given = text(values, 'compress');
+  if (given === undefined) return undefined;
+  const word = REST_COMPRESSION_WORDS.find((known) => known === given);
+  return word ?? readLevel('compress', given, REST_COMPRESSION_WORDS);
+}
+
+/** The zstd level of an option. @throws USAGE */
+export function levelOf(values: OptionValues, name: string): number | undefined {
+  const given = text(values, name);
+  return given === undefined ? undefined : readLevel(name, given, []);
+}
+
+function readLevel(name: string, given: string, words: readonly string[]): number {
+  const { minimum, maximum } = COMPRESSION_LEVELS;
+  const level = Number(given);
+  if (/^[0-9]+$/.test(given) && level >= minimum && level <= maximum) return level;
+  const range = `a whole number from ${minimum} to ${maximum}`;
+  throw wrongOption(name, [range, ...words].join(' or '), given);
 }
 
 /** The word of an option that knows only some. @throws USAGE */

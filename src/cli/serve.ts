@@ -1,13 +1,17 @@
 /** `narthex serve`: the store as a binary cache, and over gRPC. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CompressionObserver } from '../composition/backgroundCompression.ts';
 import type { HoldingsConfig } from '../composition/config/serveConfig.ts';
 import { fillFrom } from '../composition/farServices.ts';
-import { type OpenHoldings, openHoldings } from '../composition/openHoldings.ts';
+import { type OpenHoldings, type OpenOptions, openHoldings } from '../composition/openHoldings.ts';
 import { Operation } from '../composition/operation.ts';
 import { serveStore } from '../composition/serveStore.ts';
+import type { Log } from '../operation/log.ts';
+import { DEFAULT_COMPRESSION_LEVEL, MAX_COMPRESSION_LEVEL } from '../store/recordEncoding.ts';
 import { type Command, type CommandContext, ExitCode, type OptionValues } from './command.ts';
 import { OPERATION_HELP, OPERATION_OPTIONS, openLog } from './operationOptions.ts';
 import {
+  COMPRESS_OPTION,
   NAR_ORIGIN_HELP,
   NAR_ORIGIN_OPTION,
   noArguments,
@@ -44,6 +48,10 @@ export const serve: Command = {
     '                whose signatures count for what is brought in (default: the key of cache.nixos.org)',
     '  --secret-key-file FILE',
     '                signs what is given out, if something vouches for it',
+    '  --compress LEVEL|none|later',
+    `                how what comes in is stored: by zstd at a level from 1 to ${MAX_COMPRESSION_LEVEL} (default: ${DEFAULT_COMPRESSION_LEVEL}),`,
+    '                or as it is; later means as it is, and compressed in the background an hour or two',
+    '                later, as is what mirror --compress later has brought into the store',
     '  --upload-token-file FILE',
     '                takes uploads (nix copy --to) from those who have one of its tokens, one a line,',
     '                NAME:TOKEN or TOKEN',
@@ -73,6 +81,7 @@ export const serve: Command = {
     'trusted-public-keys': { type: 'string' },
     'secret-key-file': { type: 'string' },
     'upload-token-file': { type: 'string' },
+    ...COMPRESS_OPTION,
     'require-signatures': { type: 'boolean' },
     'nar-urls': { type: 'string' },
   },
@@ -85,7 +94,11 @@ export const serve: Command = {
     const log = openLog(settings.operation, context);
     await using opened = new AsyncDisposableStack();
     const { holdings } = opened.use(
-      await openServed(settings.holdings, upstreams.length > 0 || uploads !== undefined),
+      await openServed(settings.holdings, {
+        mayWrite: upstreams.length > 0 || uploads !== undefined,
+        compression: settings.compress,
+        compressionObserver: compressionLog(log),
+      }),
     );
     const operation = opened.use(new Operation({ log, holdings, upstreams }));
     const filled =
@@ -136,11 +149,29 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+function compressionLog(log: Log): CompressionObserver {
+  return {
+    compressed({ compressedPacks, level, storedBytesBefore, storedBytes }) {
+      log.info('packs compressed', {
+        packs: compressedPacks,
+        level,
+        storedBytesBefore,
+        storedBytes,
+      });
+    },
+    failed: (error) => log.error('packs not compressed', {}, error),
+  };
+}
+
 /** What is served; a store that is not there is an error where nothing would ever come into it. */
-async function openServed(config: HoldingsConfig, mayWrite: boolean): Promise<OpenHoldings> {
-  if (config.type !== 'lmdb' || (mayWrite && !config.readOnly)) {
-    return await openHoldings(config, { mayWrite });
+async function openServed(config: HoldingsConfig, options: OpenOptions): Promise<OpenHoldings> {
+  if (config.type !== 'lmdb' || (options.mayWrite && !config.readOnly)) {
+    return await openHoldings(config, options);
   }
   const store = await openDirectoryForReading(config.path);
+  if (options.compression === 'later' && !config.readOnly) {
+    await store[Symbol.asyncDispose]();
+    return await openHoldings(config, { ...options, mayWrite: true });
+  }
   return { holdings: store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

@@ -7,6 +7,7 @@ import type { HoldingsConfig, ServeConfig } from '../composition/config/serveCon
 import type { UpstreamConfig } from '../composition/config/serviceConfig.ts';
 import { unwritablePart } from '../composition/config/writePlaces.ts';
 import type { FarSettings } from '../composition/farServices.ts';
+import type { RestCompression } from '../composition/restCompression.ts';
 import type { ServeSettings } from '../composition/serveStore.ts';
 import { NarthexError } from '../errors.ts';
 import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
@@ -17,7 +18,7 @@ import type { CommandContext, OptionValues } from './command.ts';
 import { COMMAND_LINE_FILES, readConfigFile } from './configFile.ts';
 import { listenAddressOf } from './listenOption.ts';
 import { operationOf } from './operationOptions.ts';
-import { count, NAR_ORIGIN, oneOf, storeOf, text, texts } from './options.ts';
+import { compressionOf, count, NAR_ORIGIN, oneOf, storeOf, text, texts } from './options.ts';
 import { passedSocket } from './socketActivation.ts';
 
 /** Where it listens when nobody says. */
@@ -30,6 +31,8 @@ export type CompleteServeSettings = Omit<ServeSettings, 'pathInfoService' | 'pen
   Omit<FarSettings, 'onFailure' | 'onPath'> & {
     readonly holdings: HoldingsConfig;
     readonly operation: OperationConfig;
+    /** How what comes in lies at rest. */
+    readonly compress: RestCompression | undefined;
   };
 
 /**
@@ -76,6 +79,7 @@ export async function serveSettings(
     waitForClosure: values['wait-for-closure'] === true || config.waitForClosure,
     negativeTtlMs: negativeTtl === undefined ? undefined : negativeTtl * MILLISECONDS,
     compression: oneOf(values, 'compression', ['none', 'zstd']) ?? config.compression ?? 'none',
+    compress: compressionOf(values) ?? config.compress,
     priority: count(values, 'priority', 0) ?? config.priority,
     narUrls: namedUrls ?? config.narUrls ?? 'narHash',
     secretKey: (await secretKeyOf(values)) ?? config.secretKey?.value,

@@ -22,8 +22,9 @@ export async function openForReading(
 export async function openForChanging(
   values: OptionValues,
   context: CommandContext,
+  options: StoreOptions = {},
 ): Promise<Store> {
-  return await openExisting(storeOf(values, context), { createIfMissing: false });
+  return await openExisting(storeOf(values, context), { ...options, createIfMissing: false });
 }
 
 /** The store in a directory, for reading. @throws STORE_FAILED there is none */

@@ -7,9 +7,11 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import { TrustPolicy } from '../pathinfo/trustPolicy.ts';
 import type { Store } from '../store/store.ts';
 import { WorkerPool } from '../workers/workerPool.ts';
+import { compressingOptions } from './compressingStore.ts';
 import { DEFAULT_SUBSTITUTER } from './defaults.ts';
 import { extraFileIntakeOf } from './extraFileIntakeOf.ts';
 import { openStore } from './openStore.ts';
+import type { RestCompression } from './restCompression.ts';
 
 /** Where to keep what, and what may be said about the upstreams. */
 export type MirrorSettings = Pick<
@@ -30,6 +32,8 @@ export type MirrorSettings = Pick<
   readonly from: readonly string[];
   /** Threads that read NARs and compress; as many as there are processors by default. */
   readonly threads?: number | undefined;
+  /** How content is compressed; `later` is when {@link Store.compress} is called. */
+  readonly compression?: RestCompression | undefined;
 };
 
 /** What is open; disposing of it closes the store, too. */
@@ -47,7 +51,7 @@ export interface MirrorStore extends AsyncDisposable {
  * @throws STORE_VERSION | STORE_INVALID | STORE_FAILED
  */
 export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorStore> {
-  const { storeDirectory, from, threads, ...others } = settings;
+  const { storeDirectory, from, threads, compression, ...others } = settings;
   await using opened = new AsyncDisposableStack();
   const addresses = from.length > 0 ? from : [DEFAULT_SUBSTITUTER];
   const baseUrl = await openUpstreams(addresses, others);
@@ -55,7 +59,9 @@ export async function openMirrorStore(settings: MirrorSettings): Promise<MirrorS
   for (const upstream of baseUrl) opened.use(upstream);
   // the last to be closed: what is open may still need them
   const workers = opened.use(new WorkerPool({ threads }));
-  const store = opened.use(await openStore(storeDirectory, { encoder: workers.encoder() }));
+  const store = opened.use(
+    await openStore(storeDirectory, compressingOptions(workers, compression)),
+  );
   const upstreams = opened.use(
     new NixHTTPPathInfoService({
       ...others,

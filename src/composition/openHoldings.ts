@@ -4,6 +4,7 @@ import { MemoryDirectoryService } from '../castore/memoryDirectoryService.ts';
 import { MemoryExtraFileService } from '../extraFiles/memoryExtraFileService.ts';
 import { MemoryPathInfoService } from '../pathinfo/memoryPathInfoService.ts';
 import { WorkerPool } from '../workers/workerPool.ts';
+import { openCompressingStore, type StoreCompression } from './compressingStore.ts';
 import type { HoldingsConfig } from './config/serveConfig.ts';
 import type { LmdbConfig } from './config/serviceConfig.ts';
 import { buildHierarchy } from './hierarchy/buildHierarchy.ts';
@@ -15,28 +16,33 @@ export interface OpenHoldings extends AsyncDisposable {
   readonly holdings: Holdings;
 }
 
+/** How to open what is configured. */
+export interface OpenOptions extends StoreCompression {
+  /** Whether anything will be put there; a store that is not there is made then. */
+  readonly mayWrite: boolean;
+}
+
 /**
  * Opens a store or builds a hierarchy.
- * @param mayWrite whether anything will be put there; a store that is not there is made then
  * @throws UPSTREAM_URL_INVALID | STORE_VERSION | STORE_INVALID | STORE_FAILED
  */
 export async function openHoldings(
   config: HoldingsConfig,
-  { mayWrite }: { readonly mayWrite: boolean },
+  options: OpenOptions,
 ): Promise<OpenHoldings> {
   switch (config.type) {
     case 'lmdb':
-      return await openEmbedded(config, mayWrite);
+      return await openEmbedded(config, options);
     case 'memory':
       return inMemory();
     case 'hierarchy':
-      return await buildHierarchy(config.hierarchy);
+      return await buildHierarchy(config.hierarchy, options);
   }
 }
 
 async function openEmbedded(
   { path, readOnly }: LmdbConfig,
-  mayWrite: boolean,
+  { mayWrite, ...compression }: OpenOptions,
 ): Promise<OpenHoldings> {
   if (readOnly || !mayWrite) {
     const holdings = await openStore(path, { readOnly: true });
@@ -45,7 +51,7 @@ async function openEmbedded(
   await using opened = new AsyncDisposableStack();
   // the last to be closed: the store may still need them
   const workers = opened.use(new WorkerPool());
-  const store = opened.use(await openStore(path, { encoder: workers.encoder() }));
+  const store = await openCompressingStore(path, workers, compression, opened);
   const owned = opened.move();
   return {
     holdings: { ...holdingsOf(store), narReader: workers.narReader },

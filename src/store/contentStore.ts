@@ -9,11 +9,11 @@ import type { Node } from '../castore/node.ts';
 import { ChunkList } from './chunkList.ts';
 import { ContentWriter } from './contentWriter.ts';
 import type { Lease } from './gc/lease.ts';
-import { extendPack } from './packEnd.ts';
 import { endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
+import { extendPack, notePackLevel } from './packRows.ts';
 import type { PackWriter } from './packWriter.ts';
 import { PendingContent, type PendingRecord } from './pendingContent.ts';
-import { type RecordEncoder, rawData } from './recordEncoding.ts';
+import { type EncoderOfLevel, type RecordEncoder, rawData } from './recordEncoding.ts';
 import type { RecordReader } from './recordReader.ts';
 import {
   decodeLocation,
@@ -38,7 +38,9 @@ export interface ContentStoreParts {
   readonly tables: Tables;
   readonly writer: PackWriter;
   readonly reader: RecordReader;
-  readonly encode: RecordEncoder;
+  /** The level at which chunks and directories are compressed. */
+  readonly level: number;
+  readonly encoderOf: EncoderOfLevel;
   /** Keeps what is found; a store that is only read has none. */
   readonly lease: Lease | undefined;
   /** Commits what is published; called when there is much of it. */
@@ -52,12 +54,14 @@ export type DistrustedContent = (kind: RecordKind, digest: Digest) => Uint8Array
 export class ContentStore {
   readonly reader: RecordReader;
   readonly #parts: ContentStoreParts;
+  readonly #encode: RecordEncoder;
   readonly #pending = new PendingContent();
   /** What NARs hold, by NarHash, that is not committed yet. */
   #nars = new Map<string, RecordedNar>();
 
   constructor(parts: ContentStoreParts) {
     this.#parts = parts;
+    this.#encode = parts.encoderOf(parts.level);
     this.reader = parts.reader;
   }
 
@@ -172,7 +176,7 @@ export class ContentStore {
       write: () => {
         const blobs = records.filter(({ kind }) => kind === 'blob');
         this.#parts.lease?.keepCommitted(blobs.map(({ digest }) => ({ kind: 'blob', digest })));
-        writeRecords(tables, records);
+        writeRecords(tables, records, this.#parts.level);
         writeNars(tables, nars.values());
       },
       committed: () => this.#pending.commit(records),
@@ -187,7 +191,7 @@ export class ContentStore {
   ): Promise<RecordLocation> {
     // its memory may be another's before it is encoded
     const size = raw.length;
-    const { encoding, bytes } = compressible ? await this.#parts.encode(raw) : rawData(raw);
+    const { encoding, bytes } = compressible ? await this.#encode(raw) : rawData(raw);
     // a blob's record holds its chunk list, and is hashed like any other
     const recordDigest = kind === 'blob' ? Digest.of(raw) : digest;
     const header = {
@@ -252,7 +256,7 @@ function writeNars(tables: Tables, nars: Iterable<RecordedNar>): void {
   }
 }
 
-function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
+function writeRecords(tables: Tables, records: readonly PendingRecord[], level: number): void {
   const ends = new Map<number, number>();
   // neighbours in the tree one after the other
   const sorted = records.toSorted((a, b) => (a.digest.key < b.digest.key ? -1 : 1));
@@ -268,5 +272,8 @@ function writeRecords(tables: Tables, records: readonly PendingRecord[]): void {
     table.put(digest.bytes, chunkList ?? encodeLocation(location));
     ends.set(location.pack, Math.max(ends.get(location.pack) ?? 0, endOffset(location)));
   }
-  for (const [pack, end] of ends) extendPack(tables.pack, pack, end);
+  for (const [pack, end] of ends) {
+    extendPack(tables, pack, end);
+    notePackLevel(tables, pack, level);
+  }
 }

@@ -5,6 +5,10 @@ import type { Encoding } from './packFormat.ts';
 
 /** The zstd level at which chunks lie unless told otherwise: the fastest regular one. */
 export const DEFAULT_COMPRESSION_LEVEL = 1;
+/** The highest level that is of use: those above take much memory, and gain on long content only. */
+export const MAX_COMPRESSION_LEVEL = 19;
+/** In the place of a level: as it is. */
+export const NO_COMPRESSION = 0;
 
 /** Shorter data is not tried: a frame's own bytes and a call's cost outweigh what is saved. */
 const COMPRESS_FROM_BYTES = 64;
@@ -24,6 +28,8 @@ export interface EncodedData {
  * is needed is copied before it returns, so that its memory can be reused at once.
  */
 export type RecordEncoder = (raw: Uint8Array) => Promise<EncodedData>;
+/** Gives what encodes at a level, from {@link NO_COMPRESSION} to {@link MAX_COMPRESSION_LEVEL}. */
+export type EncoderOfLevel = (level: number) => RecordEncoder;
 
 /** Data as it is. */
 export function rawData(raw: Uint8Array): EncodedData {
@@ -32,11 +38,12 @@ export function rawData(raw: Uint8Array): EncodedData {
 
 /**
  * Encodes as one zstd frame that states its content size, where that saves something.
+ * @param level {@link NO_COMPRESSION} to {@link MAX_COMPRESSION_LEVEL}
  * @param take is given what the data will be, in memory that is good during the call only
  * @returns what `take` does
  */
 export function encodeData<T>(raw: Uint8Array, level: number, take: (data: EncodedData) => T): T {
-  if (raw.length < COMPRESS_FROM_BYTES) return take(rawData(raw));
+  if (level === NO_COMPRESSION || raw.length < COMPRESS_FROM_BYTES) return take(rawData(raw));
   const bytes = zstdCompressSync(raw, {
     // output that fits into one buffer is not copied together, and a buffer of this length has memory of its own
     chunkSize: Math.max(raw.length + Math.ceil(raw.length / 256) + SLACK_BYTES, Buffer.poolSize),

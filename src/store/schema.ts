@@ -3,7 +3,7 @@
  * big-endian; digests stand as their bytes.
  *
  *     meta       name                                → u32 (schema, next pack, next lease),
- *                                                      collection record (leaseTable.ts)
+ *                                                      collection, compression (leaseTable.ts)
  *     pack       u32 number                          → u48 length up to which it is referred to
  *     chunk      digest                              → location
  *     directory  digest                              → location
@@ -24,6 +24,8 @@
  *                                                      closure digest (storePinService.ts)
  *     lease      u32 number                          → lease record (leaseTable.ts)
  *     stamp      u32 number of a lease, u32 count    → (u8 kind, digest)* (leaseTable.ts)
+ *     level      u32 number of a pack                → u8 zstd level at which all its records were
+ *                                                      compressed at least, 0 for not (packRows.ts)
  *
  *     location = u32 pack, u48 offset of the record, u32 encoded size, u32 size, u8 encoding
  *
@@ -60,6 +62,7 @@ export const TABLE_NAMES = [
   'pin',
   'lease',
   'stamp',
+  'level',
 ] as const;
 
 /** Those that came after the first stores were made, and may be absent from one that is only read. */
@@ -69,6 +72,7 @@ export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>([
   'pin',
   'lease',
   'stamp',
+  'level',
 ]);
 
 /** A sub-database's name. */

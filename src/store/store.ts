@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { CommitQueue } from './commitQueue.ts';
 import { ContentStore } from './contentStore.ts';
 import { type CollectionReport, type CollectOptions, collectGarbage } from './gc/collectGarbage.ts';
+import { type CompressionReport, type CompressOptions, compressPacks } from './gc/compressPacks.ts';
 import { Lease } from './gc/lease.ts';
 import { stampsOf } from './gc/stampsOf.ts';
 import { LastUse } from './lastUse.ts';
@@ -17,7 +18,7 @@ import { indexPath, packsPath } from './layout.ts';
 import { PackReader } from './packReader.ts';
 import { PackWriter } from './packWriter.ts';
 import { putPathInfo } from './putPathInfo.ts';
-import { type RecordEncoder, zstdEncoder } from './recordEncoding.ts';
+import { DEFAULT_COMPRESSION_LEVEL, type EncoderOfLevel, zstdEncoder } from './recordEncoding.ts';
 import { RecordReader } from './recordReader.ts';
 import { decodeLocation, type IndexedNar, type NarContent } from './schema.ts';
 import { StoreBlobService } from './storeBlobService.ts';
@@ -39,10 +40,10 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** Make a store where there is none; true by default, but never for a read-only one. */
   readonly createIfMissing?: boolean;
-  /** The zstd level of what is written, 1 to 19, where no {@link encoder} is given. */
+  /** The zstd level of what is written, 1 to 19; 0 for as it is. */
   readonly compressionLevel?: number;
-  /** Compresses what is written; on the calling thread by default. */
-  readonly encoder?: RecordEncoder | undefined;
+  /** Gives what compresses; on the calling thread by default. */
+  readonly encoderOf?: EncoderOfLevel | undefined;
   /** A pack this long gets no more records. */
   readonly packFullBytes?: number;
   /** How many extra files it takes. */
@@ -57,7 +58,7 @@ interface StoreParts {
   readonly directory: string;
   readonly index: StoreIndex;
   readonly lease: Lease | undefined;
-  readonly writer: PackWriter;
+  readonly openWriter: () => PackWriter;
 }
 
 /** An open store. Disposing of it brings all that was closed to disk. */
@@ -80,15 +81,20 @@ export class Store implements AsyncDisposable {
   readonly #lease: Lease | undefined;
   readonly #lastUse: LastUse | undefined;
   readonly #now: () => number;
+  readonly #openWriter: () => PackWriter;
+  readonly #encoderOf: EncoderOfLevel;
   #closed: Promise<void> | undefined;
 
-  private constructor({ directory, index, lease, writer }: StoreParts, options: StoreOptions) {
+  private constructor({ directory, index, lease, openWriter }: StoreParts, options: StoreOptions) {
     const { tables } = index;
     this.directory = directory;
     this.#now = options.now ?? Date.now;
     this.#index = index;
     this.#packs = new PackReader(directory);
+    const writer = openWriter();
     this.#writer = writer;
+    this.#openWriter = openWriter;
+    this.#encoderOf = options.encoderOf ?? zstdEncoder;
     this.#lease = lease;
     const content = new ContentStore({
       directory,
@@ -100,7 +106,8 @@ export class Store implements AsyncDisposable {
         return moved && decodeLocation(moved);
       }),
       lease,
-      encode: options.encoder ?? zstdEncoder(options.compressionLevel),
+      level: options.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL,
+      encoderOf: this.#encoderOf,
       flush: () => this.#commits.flush(),
     });
     this.#content = content;
@@ -175,8 +182,8 @@ export class Store implements AsyncDisposable {
         lease?.tookPack(number);
         return number;
       };
-      const writer = new PackWriter(directory, allocate, options.packFullBytes);
-      store = new Store({ directory, index, lease, writer }, options);
+      const openWriter = () => new PackWriter(directory, allocate, options.packFullBytes);
+      store = new Store({ directory, index, lease, openWriter }, options);
       return store;
     } catch (error) {
       await index[Symbol.asyncDispose]();
@@ -291,6 +298,27 @@ export class Store implements AsyncDisposable {
     const { directory } = this;
     const parts = { directory, index: this.#index, writer: this.#writer, lease: this.#lease };
     return await collectGarbage(parts, { now: this.#now(), ...options });
+  }
+
+  /**
+   * Compresses what lies at rest at a lower level, and gives the space that it gains back to the file system. May
+   * run while this and other processes read and write; it leaves out packs that may be in use.
+   * @throws STORE_BUSY another process does so
+   * @throws READ_ONLY
+   * @throws STORE_FAILED | STORE_INVALID | WORKER_FAILED
+   * @throws the signal's reason; what is done stays done
+   */
+  async compress(options: CompressOptions = {}): Promise<CompressionReport> {
+    this.#checkWritable();
+    const { directory } = this;
+    const parts = {
+      directory,
+      index: this.#index,
+      lease: this.#lease,
+      encoderOf: this.#encoderOf,
+      openWriter: this.#openWriter,
+    };
+    return await compressPacks(parts, options);
   }
 
   /** Brings all to disk, and begins another pack with the next write. @throws STORE_FAILED */

@@ -205,5 +205,6 @@ function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): T
     pin: tableOf('pin'),
     lease: tableOf('lease'),
     stamp: tableOf('stamp'),
+    level: tableOf('level'),
   };
 }

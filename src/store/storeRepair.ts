@@ -16,8 +16,8 @@ import { ChunkList } from './chunkList.ts';
 import type { ContentStore, DistrustedContent } from './contentStore.ts';
 import { dropStaleRow, type RelationRow, repairCurrent, repairRelations } from './indexRepair.ts';
 import { isPackName, packPath, packsPath } from './layout.ts';
-import { extendPack } from './packEnd.ts';
 import { encodePackHeader, endOffset, type RecordKind, type RecordLocation } from './packFormat.ts';
+import { extendPack, removePackRows } from './packRows.ts';
 import { type ScannedRecord, scanPack } from './packScan.ts';
 import { decodeData } from './recordEncoding.ts';
 import {
@@ -229,16 +229,16 @@ export class StoreRepair implements AsyncDisposable {
   /** Notes that a pack is referred to up to `end` at least. */
   async extendPack(pack: number, end: number): Promise<void> {
     const { index } = this.#parts;
-    await index.transaction(() => extendPack(index.tables.pack, pack, end));
+    await index.transaction(() => extendPack(index.tables, pack, end));
   }
 
   /** Notes that nothing of a pack is referred to beyond `end`; `undefined` where it is gone. */
   async cutPackEnd(pack: number, end: number | undefined): Promise<void> {
     const { index } = this.#parts;
-    const { pack: table } = index.tables;
+    const { tables } = index;
     await index.transaction(() => {
-      if (end === undefined) table.remove(encodeU32(pack));
-      else table.put(encodeU32(pack), encodeU48(end));
+      if (end === undefined) removePackRows(tables, pack);
+      else tables.pack.put(encodeU32(pack), encodeU48(end));
     });
   }
 

@@ -12,6 +12,12 @@ import type { NarReading, NarRequest } from '../ingest/narReading.ts';
 /** Bytes whose memory can be handed on. */
 export type OwnedBytes = Uint8Array<ArrayBuffer>;
 
+/** What a thread is begun with. */
+export interface WorkerData {
+  /** Whether it leaves processors to all others who can use them. */
+  readonly inBackground: boolean;
+}
+
 /** To a worker. `job` is a number that the main thread chooses. */
 export type WorkerRequest =
   /** Read a NAR whose file follows. */

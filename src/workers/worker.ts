@@ -1,11 +1,16 @@
 /** What runs on a worker thread: reads NARs, several at a time, and compresses records. */
-import { parentPort } from 'node:worker_threads';
+import { constants, setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
 import { encodeJoined } from './encodeTask.ts';
-import { sentError, type WorkerRequest } from './messages.ts';
+import { sentError, type WorkerData, type WorkerRequest } from './messages.ts';
 import { NarTask, type Send } from './narTask.ts';
 
 const port = parentPort;
 if (port === null) throw new TypeError('this module runs on a worker thread');
+
+const { inBackground }: WorkerData = workerData;
+// on Linux each thread has a priority of its own (setpriority(2)); elsewhere this would be the whole process's
+if (inBackground && process.platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
 
 const send: Send = (answer, memory = []) =>
   port.postMessage(

@@ -8,12 +8,17 @@
  */
 import { availableParallelism } from 'node:os';
 import { type NarReader, readNar } from '../ingest/narReading.ts';
-import { DEFAULT_COMPRESSION_LEVEL, type RecordEncoder } from '../store/recordEncoding.ts';
+import {
+  DEFAULT_COMPRESSION_LEVEL,
+  NO_COMPRESSION,
+  type RecordEncoder,
+  zstdEncoder,
+} from '../store/recordEncoding.ts';
 import { EncodeJob } from './encodeJob.ts';
 import { encodedRecords, encodeJoined } from './encodeTask.ts';
 import { NarJob } from './narJob.ts';
 import { gatheringEncoder } from './recordGathering.ts';
-import { WorkerThread } from './workerThread.ts';
+import { WorkerThread, type WorkerThreadOptions } from './workerThread.ts';
 
 const SMALL_NAR_BYTES = 64 * 1024;
 /** Records up to so many bytes are compressed on the calling thread. */
@@ -30,20 +35,23 @@ export interface WorkerPoolOptions {
    * thread that needs more is ended: `WORKER_FAILED`.
    */
   readonly threadHeapMib?: number | undefined;
+  /** Whether threads leave processors to all others who can use them; on Linux. */
+  readonly inBackground?: boolean | undefined;
 }
 
 /** Worker threads. Disposing of them ends what they work on. */
 export class WorkerPool implements AsyncDisposable {
   readonly #maxThreads: number;
   readonly #smallNarBytes: number;
-  readonly #threadHeapMib: number | undefined;
+  readonly #threadOptions: WorkerThreadOptions;
   readonly #threads = new Set<WorkerThread>();
   #isDisposed = false;
 
-  constructor({ threads, smallNarBytes, threadHeapMib }: WorkerPoolOptions = {}) {
+  constructor(options: WorkerPoolOptions = {}) {
+    const { threads, smallNarBytes, threadHeapMib, inBackground } = options;
     this.#maxThreads = threads ?? availableParallelism();
     this.#smallNarBytes = smallNarBytes ?? SMALL_NAR_BYTES;
-    this.#threadHeapMib = threadHeapMib;
+    this.#threadOptions = { heapMib: threadHeapMib, inBackground: inBackground ?? false };
   }
 
   /** Reads NARs on these threads. */
@@ -57,8 +65,9 @@ export class WorkerPool implements AsyncDisposable {
     },
   };
 
-  /** Compresses records on these threads, many at once. @param level of zstd, 1 to 19 */
+  /** Compresses records on these threads, many at once. @param level of zstd, 1 to 19; 0 for as they are */
   encoder(level: number = DEFAULT_COMPRESSION_LEVEL): RecordEncoder {
+    if (level === NO_COMPRESSION) return zstdEncoder(level);
     return gatheringEncoder(async (records) => {
       if (this.#maxThreads === 0 || records.bytes.length <= SMALL_RECORDS_BYTES) {
         return encodedRecords(encodeJoined(records, level));
@@ -80,7 +89,7 @@ export class WorkerPool implements AsyncDisposable {
     const [least] = loads;
     const isEnough = least?.thread.isIdle || this.#threads.size >= this.#maxThreads;
     if (least !== undefined && isEnough) return least.thread;
-    const thread: WorkerThread = new WorkerThread(this.#threadHeapMib, () =>
+    const thread: WorkerThread = new WorkerThread(this.#threadOptions, () =>
       this.#threads.delete(thread),
     );
     this.#threads.add(thread);

@@ -1,7 +1,7 @@
 /** One worker thread, as the main thread sees it: its jobs, and what happens to them when it ends. */
 import { Worker } from 'node:worker_threads';
 import { NarthexError } from '../errors.ts';
-import type { OwnedBytes, WorkerAnswer, WorkerRequest } from './messages.ts';
+import type { OwnedBytes, WorkerAnswer, WorkerData, WorkerRequest } from './messages.ts';
 
 /** The script: its source or what was built of it, like this module. */
 const SCRIPT = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
@@ -21,6 +21,14 @@ export interface Job {
   lost(error: NarthexError): void;
 }
 
+/** How to begin a thread. */
+export interface WorkerThreadOptions {
+  /** The most JavaScript memory that it may have, in MiB; more ends it. */
+  readonly heapMib: number | undefined;
+  /** Whether it leaves processors to all others who can use them. */
+  readonly inBackground: boolean;
+}
+
 /** A worker thread. An idle one does not keep the process alive. */
 export class WorkerThread {
   readonly #worker: Worker;
@@ -29,15 +37,13 @@ export class WorkerThread {
   #error: unknown;
   #isEnded = false;
 
-  /**
-   * @param heapMib the most JavaScript memory that it may have; more ends it
-   * @param ended is told once, before its jobs are
-   */
-  constructor(heapMib: number | undefined, ended: () => void) {
+  /** @param ended is told once, before its jobs are */
+  constructor({ heapMib, inBackground }: WorkerThreadOptions, ended: () => void) {
     this.#worker = new Worker(new URL(SCRIPT, import.meta.url), {
       name: 'narthex',
       // what the program was started with, such as --input-type, is not meant for it
       execArgv: [],
+      workerData: { inBackground } satisfies WorkerData,
       resourceLimits: {
         maxYoungGenerationSizeMb: YOUNG_MIB,
         ...(heapMib !== undefined && { maxOldGenerationSizeMb: heapMib }),

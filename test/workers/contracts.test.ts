@@ -12,7 +12,7 @@ const pool = new WorkerPool({ threads: 1 });
 afterAll(() => pool[Symbol.asyncDispose]());
 
 async function open<T>(serviceOf: (store: Store) => T) {
-  const opened = await temporaryStore({ encoder: pool.encoder() });
+  const opened = await temporaryStore({ encoderOf: (level) => pool.encoder(level) });
   return {
     service: serviceOf(opened.store),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
@@ -28,7 +28,9 @@ test('an empty directory is read back from disk', async () => {
   await using directory = await temporaryDirectory('store');
   const empty = new Directory([]);
   {
-    await using store = await Store.open(directory.path, { encoder: pool.encoder() });
+    await using store = await Store.open(directory.path, {
+      encoderOf: (level) => pool.encoder(level),
+    });
     await using putter = store.directories.openPut();
     await putter.put(empty);
     await putter.close();

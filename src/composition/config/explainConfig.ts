@@ -32,6 +32,7 @@ export function explainConfig(config: ServeConfig): ExplainedPart[] {
     ['take uploads with the tokens of', config.uploadTokens?.path],
     ['uploads need a signature', config.requireSignatures],
     ['form of NARs', config.compression],
+    ['compression at rest', config.compress],
     ['names of NARs', config.narUrls],
     ['priority', config.priority],
     ['wait for the closure', config.waitForClosure],

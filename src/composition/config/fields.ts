@@ -102,6 +102,23 @@ export class Fields {
     return this.#wrong(value, `a whole number from ${minimum}`, minimum);
   }
 
+  /** A whole number in a range, or one of several words. */
+  countOrWord<Word extends string>(
+    key: string,
+    { minimum, maximum }: { readonly minimum: number; readonly maximum: number },
+    words: readonly Word[],
+  ): number | Word | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    const word = words.find((known) => value.kind === 'text' && value.text === known);
+    if (word !== undefined) return word;
+    const number = numberOf(value);
+    const isInRange = number !== undefined && number >= minimum && number <= maximum;
+    if (isInRange && Number.isSafeInteger(number)) return number;
+    const expected = `a whole number from ${minimum} to ${maximum}, or one of ${words.join(', ')}`;
+    return this.#wrong(value, expected, minimum);
+  }
+
   requiredCount(key: string, minimum: number): number {
     return this.count(key, minimum) ?? this.#missing(key, minimum);
   }

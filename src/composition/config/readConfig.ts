@@ -1,6 +1,7 @@
 /** From the text of a configuration file, or an address on the command line, to what it configures. */
 import { CACHE_NIXOS_ORG_KEY } from '../../signature.ts';
 import { UploadTokens } from '../../uploadTokens.ts';
+import { COMPRESSION_LEVELS, REST_COMPRESSION_WORDS } from '../restCompression.ts';
 import { addressTable } from './address.ts';
 import type { ConfigTable } from './configTable.ts';
 import { Fields, type Reading } from './fields.ts';
@@ -53,6 +54,7 @@ export async function readConfig(
     uploadTokens: await fields.file('upload_token_file', UploadTokens.parse),
     requireSignatures: fields.flag('require_signatures'),
     compression: fields.word('compression', ['none', 'zstd']),
+    compress: fields.countOrWord('compress', COMPRESSION_LEVELS, REST_COMPRESSION_WORDS),
     narUrls: narUrls && infused[narUrls],
     priority: fields.count('priority', 0),
     waitForClosure: fields.flag('wait_for_closure'),

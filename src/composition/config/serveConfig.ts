@@ -2,6 +2,7 @@
 
 import type { PublicKey, SecretKey } from '../../signature.ts';
 import type { UploadTokens } from '../../uploadTokens.ts';
+import type { RestCompression } from '../restCompression.ts';
 import type { ListenAddress } from './listenAddress.ts';
 import type { OperationConfig } from './operationConfig.ts';
 import type {
@@ -29,6 +30,8 @@ export interface ServeConfig {
   readonly uploadTokens: FromFile<UploadTokens> | undefined;
   readonly requireSignatures: boolean | undefined;
   readonly compression: 'none' | 'zstd' | undefined;
+  /** How what comes in lies at rest. */
+  readonly compress: RestCompression | undefined;
   readonly narUrls: 'narHash' | 'infused' | undefined;
   /** Of nix-cache-info. */
   readonly priority: number | undefined;

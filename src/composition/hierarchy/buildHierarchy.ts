@@ -17,6 +17,7 @@ import { MemoryPathInfoService } from '../../pathinfo/memoryPathInfoService.ts';
 import type { PathInfoService } from '../../pathinfo/pathInfoService.ts';
 import { TrustPolicy } from '../../pathinfo/trustPolicy.ts';
 import type { Store } from '../../store/store.ts';
+import type { StoreCompression } from '../compressingStore.ts';
 import {
   type CacheConfig,
   type HierarchyConfig,
@@ -40,9 +41,12 @@ export interface BuiltHierarchy extends AsyncDisposable {
  * Makes the three roots of a hierarchy and all that they refer to.
  * @throws UPSTREAM_URL_INVALID | STORE_VERSION | STORE_INVALID | STORE_FAILED after all that was made was closed
  */
-export async function buildHierarchy(config: HierarchyConfig): Promise<BuiltHierarchy> {
+export async function buildHierarchy(
+  config: HierarchyConfig,
+  compression: StoreCompression = {},
+): Promise<BuiltHierarchy> {
   await using opened = new AsyncDisposableStack();
-  const parts = new OpenParts(config, opened);
+  const parts = new OpenParts(config, opened, compression);
   const castore = new CastoreParts(config, parts);
   const pathInfos = new PathInfoParts(config, { parts, castore, opened });
   const root = await pathInfos.service(ROOT);

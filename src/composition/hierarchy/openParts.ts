@@ -4,6 +4,7 @@ import { excerpt } from '../../excerpt.ts';
 import { type GrpcChannel, openChannel } from '../../grpc/channel.ts';
 import type { Store } from '../../store/store.ts';
 import { WorkerPool } from '../../workers/workerPool.ts';
+import { openCompressingStore, type StoreCompression } from '../compressingStore.ts';
 import type {
   CastoreConfig,
   GrpcConfig,
@@ -22,12 +23,18 @@ export class OpenParts {
   readonly workers: WorkerPool;
   readonly #config: HierarchyConfig;
   readonly #opened: AsyncDisposableStack;
+  readonly #compression: StoreCompression;
   readonly #stores = new Map<string, Promise<Store>>();
   readonly #channels = new Map<string, GrpcChannel>();
 
-  constructor(config: HierarchyConfig, opened: AsyncDisposableStack) {
+  constructor(
+    config: HierarchyConfig,
+    opened: AsyncDisposableStack,
+    compression: StoreCompression,
+  ) {
     this.#config = config;
     this.#opened = opened;
+    this.#compression = compression;
     // the last to be closed: stores may still need them
     this.workers = opened.use(new WorkerPool());
   }
@@ -41,8 +48,8 @@ export class OpenParts {
       const readOnly = Object.values(this.#config)
         .flatMap((services) => [...services.values()])
         .every(({ config }) => config.type !== 'lmdb' || config.path !== path || config.readOnly);
-      const encoder = this.workers.encoder();
-      return this.#opened.use(await openStore(path, { readOnly, encoder }));
+      if (readOnly) return this.#opened.use(await openStore(path, { readOnly }));
+      return await openCompressingStore(path, this.workers, this.#compression, this.#opened);
     });
   }
 

@@ -61,6 +61,11 @@ export class Generations {
     return Math.min(...this.#generations.map(({ firstPack }) => firstPack));
   }
 
+  /** The first pack that was begun in the current generation, or {@link NO_PACK}. */
+  get currentFirstPack(): number {
+    return this.#current.firstPack;
+  }
+
   /** Whether there is nothing that could be given up. */
   get isEmpty(): boolean {
     return this.#generations.every(isEmpty);

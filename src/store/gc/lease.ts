@@ -167,8 +167,12 @@ export class Lease implements AsyncDisposable {
    */
   find(kind: StampKind, digest: Digest, pack: number | undefined): boolean {
     if (this.#number === undefined) return false;
-    if (pack !== undefined && pack >= this.#firstPack) return true;
     const stamp = { kind, digest };
+    if (pack !== undefined && pack >= this.#firstPack) {
+      // packs of earlier generations may be given up before whoever has found this
+      if (pack < this.#generations.currentFirstPack) this.#generations.rely(stamp);
+      return true;
+    }
     if (this.#phase === 'sweeping') return this.#generations.relies(stamp);
     this.#generations.rely(stamp);
     return true;

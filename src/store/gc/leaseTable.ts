@@ -1,9 +1,10 @@
 /**
- * Leases, stamps and the state of a collection as rows of the index.
+ * Leases, stamps, the state of a collection and who compresses, as rows of the index.
  *
  *     lease      = process, u48 when it was renewed, u32 first pack that it protects,
  *                  u32 barrier that it has passed, u8 use: 0 open | 1 ended | 2 repairing
  *     collection = u32 barrier, u8 phase, process that collects
+ *     compression = process that compresses what lies at rest; absent where none does
  *     process    = boot (text), namespace (text), pid, when it started (text)
  *     stamps     = (u8 kind, digest)*    kind 0 chunk | 1 directory | 2 blob | 3 variant,
  *                                        by its closure digest
@@ -64,6 +65,7 @@ const LEASE_USES: readonly LeaseUse[] = ['open', 'ended', 'repairing'];
 const STAMP_KINDS: readonly StampKind[] = ['chunk', 'directory', 'blob', 'variant'];
 const STAMP_BYTES = 1 + DIGEST_BYTES;
 const COLLECTION_KEY = utf8('collection');
+const COMPRESSION_KEY = utf8('compression');
 const NEXT_LEASE_KEY = utf8('next lease');
 
 function writeProcess(
@@ -104,6 +106,30 @@ export function putCollectionState({ meta }: Tables, state: CollectionState): vo
   const writer = new FieldWriter().uint(state.barrier).uint(PHASES.indexOf(state.phase));
   writeProcess(writer, state.process);
   meta.put(COLLECTION_KEY, writer.finish());
+}
+
+/** The process that compresses what lies at rest, or that ended while it did. @throws STORE_INVALID */
+export function compressingProcess({ meta }: Tables): ProcessIdentity | undefined {
+  const record = meta.get(COMPRESSION_KEY);
+  if (record === undefined) return undefined;
+  const reader = new FieldReader(record);
+  const process = readProcess(reader);
+  reader.end();
+  return process;
+}
+
+/** Inside a transaction only. */
+export function putCompressingProcess(
+  { meta }: Tables,
+  process: ProcessIdentity | undefined,
+): void {
+  if (process === undefined) {
+    meta.remove(COMPRESSION_KEY);
+    return;
+  }
+  const writer = new FieldWriter();
+  writeProcess(writer, process);
+  meta.put(COMPRESSION_KEY, writer.finish());
 }
 
 /** Whether what is deleted by now has to be told of what is relied on. */

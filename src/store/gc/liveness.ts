@@ -1,6 +1,6 @@
 /** Whether those who are written down in the index may still do something. */
 import { isDeepStrictEqual } from 'node:util';
-import { livenessOf } from '../processIdentity.ts';
+import { livenessOf, type ProcessIdentity } from '../processIdentity.ts';
 import type { Tables } from '../storeIndex.ts';
 import { type CollectionState, type LeaseRecord, leasesOf } from './leaseTable.ts';
 
@@ -16,12 +16,16 @@ export function isLive({ use, process, renewedAt }: LeaseRecord, now: number): b
   return liveness === 'alive' || (liveness === 'unknown' && now - renewedAt < EXPIRES_MS);
 }
 
-/** Whether the process that collects may go on. Of one in another container its lease tells. */
+/** Whether the process that collects may go on. */
 export function isCollecting(tables: Tables, state: CollectionState, now: number): boolean {
-  if (state.phase === 'idle') return false;
-  const liveness = livenessOf(state.process);
+  return state.phase !== 'idle' && isRunning(tables, state.process, now);
+}
+
+/** Whether a process that has the store open for writing may go on. Of one in another container its lease tells. */
+export function isRunning(tables: Tables, process: ProcessIdentity, now: number): boolean {
+  const liveness = livenessOf(process);
   if (liveness !== 'unknown') return liveness === 'alive';
   return [...leasesOf(tables).values()].some(
-    (lease) => isDeepStrictEqual(lease.process, state.process) && isLive(lease, now),
+    (lease) => isDeepStrictEqual(lease.process, process) && isLive(lease, now),
   );
 }

@@ -1,4 +1,5 @@
 /** How much of each pack is referred to. */
+import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { EMPTY } from '../../bytes.ts';
 import { isPackName, packPath, packsPath } from '../layout.ts';
@@ -25,6 +26,16 @@ export interface PackUse {
   records: number;
   /** What these take in it. Lists of chunks, which the index does not find there, are not counted. */
   liveBytes: number;
+}
+
+/** `undefined` for a pack that was removed since it was listed. */
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** The part of a pack that nothing refers to, from 0 to 1. */
@@ -83,7 +94,9 @@ export async function packUses(
   for (const name of names.filter(isPackName)) {
     const number = Number.parseInt(name, 10);
     const path = packPath(store, number);
-    const { size, blocks } = await orStoreFailure('measuring a pack', path, () => stat(path));
+    const measured = await orStoreFailure('measuring a pack', path, () => statIfThere(path));
+    if (measured === undefined) continue;
+    const { size, blocks } = measured;
     const allocatedBytes = blocks * STAT_BLOCK_BYTES;
     uses.set(number, { number, path, allocatedBytes, fileBytes: size, records: 0, liveBytes: 0 });
   }

@@ -1,18 +1,20 @@
 /**
- * Gives back the space of a pack: what is still referred to goes into another pack, as it lies, and the
- * index points there; then the file is removed. Whoever has it open reads on; whoever comes with an
- * old location looks it up again.
+ * Gives back the space of a pack: what is still referred to goes into another pack, as it lies or
+ * compressed anew, and the index points there; then the file is removed. Whoever has it open reads on; whoever
+ * comes with an old location looks it up again.
  */
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EMPTY } from '../../bytes.ts';
 import { DIGEST_BYTES } from '../../castore/digest.ts';
 import { isNarthexError, NarthexError } from '../../errors.ts';
 import { packPath } from '../layout.ts';
-import { extendPack } from '../packEnd.ts';
 import { endOffset, type RecordHeader, type RecordLocation } from '../packFormat.ts';
+import { extendPack, notePackLevel, packLevel, removePackRows } from '../packRows.ts';
 import { type ScannedRecord, scanPack } from '../packScan.ts';
 import type { PackWriter } from '../packWriter.ts';
-import { decodeLocation, encodeLocation, encodeU32 } from '../schema.ts';
+import { type EncodedData, NO_COMPRESSION } from '../recordEncoding.ts';
+import { decodeLocation, encodeLocation } from '../schema.ts';
 import { orStoreFailure } from '../storeFailure.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import type { PackUse } from './packUse.ts';
@@ -20,11 +22,28 @@ import type { PackUse } from './packUse.ts';
 /** Records that move in one transaction: others wait some 20 ms for it. */
 const TRANSACTION_RECORDS = 4096;
 
+/** Data that is read ahead of what was written, so that several threads have something to compress. */
+const AHEAD_BYTES = 4 * 1024 * 1024;
+/** How often it is asked again whether rows may be changed. */
+const RETRY_MS = 100;
+
+/** What becomes of records on their way. */
+export interface Reencoding {
+  /** The level at which all of them lie afterwards, at least. */
+  readonly level: number;
+  /** A record's data as it is to lie. Many are asked for at once. */
+  encode(record: ScannedRecord): Promise<EncodedData>;
+  /** Whether rows may be changed now; asked inside a transaction, and again later until they may. */
+  mayMove(): boolean;
+}
+
 /** What is needed to rewrite packs. */
 export interface RewriteParts {
   readonly directory: string;
   readonly index: Pick<StoreIndex, 'tables' | 'transaction'>;
   readonly writer: PackWriter;
+  /** Records go as they lie without it. */
+  readonly reencoding?: Reencoding | undefined;
 }
 
 /** A record that goes elsewhere. */
@@ -40,32 +59,42 @@ interface Move {
  * @throws the signal's reason
  */
 export async function rewritePack(
-  { directory, index, writer }: RewriteParts,
+  { directory, index, writer, reencoding }: RewriteParts,
   { number, path, records }: PackUse,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { tables } = index;
+  const level = reencoding?.level ?? packLevel(tables, number) ?? NO_COMPRESSION;
+  const change = async (action: () => void) => {
+    const changed = () =>
+      index.transaction(() => {
+        if (reencoding?.mayMove() === false) return false;
+        action();
+        return true;
+      });
+    while (!(await changed())) await sleep(RETRY_MS, undefined, { signal });
+  };
   let found = 0;
   let moves: Move[] = [];
   const move = async () => {
     await writer.sync();
     const some = moves;
     moves = [];
-    await index.transaction(() => {
-      for (const one of some) put(tables, one);
+    await change(() => {
+      for (const one of some) put(tables, one, level);
     });
   };
   const scan = records > 0 ? scanPack : scanIfWhole;
   const isWanted = ({ kind, digest }: RecordHeader) =>
     kind === 'blob' || tables[kind].has(digest.bytes);
-  for await (const record of scan(path, number, isWanted)) {
+  const scanned = scan(path, number, isWanted);
+  for await (const { record, data } of encodedInOrder(scanned, reencoding)) {
     signal?.throwIfAborted();
     if (!isReferredTo(tables, record)) continue;
     if (record.header.kind !== 'blob') found++;
-    moves.push({
-      record: withoutData(record),
-      to: await writer.append(record.header, record.data),
-    });
+    const { encoding, bytes } = data;
+    const header = { ...record.header, encoding, encodedSize: bytes.length };
+    moves.push({ record: withoutData(record), to: await writer.append(header, bytes) });
     if (moves.length >= TRANSACTION_RECORDS) await move();
   }
   await move();
@@ -77,7 +106,7 @@ export async function rewritePack(
       { path, expected: records, actual: found },
     );
   }
-  await index.transaction(() => tables.pack.remove(encodeU32(number)));
+  await change(() => removePackRows(tables, number));
   await removePack(directory, number);
 }
 
@@ -94,6 +123,43 @@ async function* scanIfWhole(...args: Parameters<typeof scanPack>): ReturnType<ty
   } catch (error) {
     if (!isNarthexError(error, 'STORE_INVALID')) throw error;
   }
+}
+
+/** A record with its data as it is to lie. */
+interface EncodedRecord {
+  readonly record: ScannedRecord;
+  readonly data: EncodedData;
+}
+
+/** Encodes several at once, and gives them out in the order in which they lay. */
+async function* encodedInOrder(
+  records: AsyncIterable<ScannedRecord>,
+  reencoding: Reencoding | undefined,
+): AsyncGenerator<EncodedRecord, void, undefined> {
+  const ahead: { readonly record: ScannedRecord; readonly encoded: Promise<EncodedData> }[] = [];
+  let aheadBytes = 0;
+  for await (const record of records) {
+    if (reencoding === undefined) {
+      yield { record, data: asItLies(record) };
+      continue;
+    }
+    const encoded = reencoding.encode(record);
+    // whoever takes it sees its failure
+    encoded.catch(() => {});
+    ahead.push({ record, encoded });
+    aheadBytes += record.data.length;
+    for (let [first] = ahead; first !== undefined && aheadBytes > AHEAD_BYTES; [first] = ahead) {
+      ahead.shift();
+      aheadBytes -= first.record.data.length;
+      yield { record: first.record, data: await first.encoded };
+    }
+  }
+  for (const { record, encoded } of ahead) yield { record, data: await encoded };
+}
+
+/** A record's data as it is. */
+export function asItLies({ header: { encoding }, data }: ScannedRecord): EncodedData {
+  return { encoding, bytes: data };
 }
 
 function refersTo(tables: Tables, pack: number): boolean {
@@ -116,12 +182,13 @@ function isReferredTo(tables: Tables, { header, location, data }: ScannedRecord)
 }
 
 /** Inside a transaction. */
-function put(tables: Tables, { record, to }: Move): void {
+function put(tables: Tables, { record, to }: Move, level: number): void {
   const { header } = record;
   if (header.kind !== 'blob') {
     // somebody may have deleted or written it meanwhile
     if (!isReferredTo(tables, record)) return;
     tables[header.kind].put(header.digest.bytes, encodeLocation(to));
   }
-  extendPack(tables.pack, to.pack, endOffset(to));
+  extendPack(tables, to.pack, endOffset(to));
+  notePackLevel(tables, to.pack, level);
 }
