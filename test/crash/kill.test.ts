@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { killRounds } from './killRounds.ts';
 
-test('mirror and gc, killed at random moments: nothing that was acknowledged is lost', async () => {
-  const rounds = 9;
+test('mirror, gc and compress, killed at random moments: nothing that was acknowledged is lost', async () => {
+  const rounds = 12;
   const { killed, ended, stores } = await killRounds(rounds);
   expect(stores).toBeGreaterThan(0);
-  // every third round has two processes
-  expect(killed.mirror + killed.gc + ended).toBe(rounds + rounds / 3);
+  // every second round has two processes
+  expect(killed.mirror + killed.gc + killed.compress + ended).toBe(rounds + rounds / 2);
 });

@@ -16,10 +16,24 @@ import { serveStatic } from '../support/staticCache.ts';
 import { type SyntheticPath, syntheticCache, TEST_KEY } from '../support/syntheticCache.ts';
 import { directory as directoryOf, file } from '../support/syntheticTree.ts';
 
+/** What is killed. */
+const COMMANDS = ['mirror', 'gc', 'compress'] as const;
+type CommandName = (typeof COMMANDS)[number];
+
+/** What runs at once, round by round. */
+const ROUNDS: readonly (readonly CommandName[])[] = [
+  ['mirror'],
+  ['gc'],
+  ['mirror', 'gc'],
+  ['compress'],
+  ['mirror', 'compress'],
+  ['compress', 'gc'],
+];
+
 /** What came of it. */
 export interface KillCounts {
   /** Processes that were killed before they had ended, by the command. */
-  readonly killed: Record<'mirror' | 'gc', number>;
+  readonly killed: Record<CommandName, number>;
   /** Those that were done before they could be killed. */
   ended: number;
   /** Stores that were begun. */
@@ -47,7 +61,7 @@ function specs(): SyntheticPath[] {
 }
 
 /**
- * Runs so many rounds: mirror, gc, or both at once, killed within the time that it has taken to complete.
+ * Runs so many rounds: mirror, gc and compress, one or two of them at once, killed within the time that it has taken to complete.
  * @param random from 0 to 1
  * @throws an `Error` that says what is wrong with the store
  */
@@ -62,22 +76,28 @@ export async function killRounds(
   const wanted = cache.paths.map(({ storePath }) => storePath);
   const keys = ['--trusted-public-keys', TEST_KEY.publicKey];
   const mirror = ['mirror', '--json', '--from', server.url, ...keys, '--jobs', '3', ...wanted];
-  const gc = ['gc', '--json'];
+  const args: Readonly<Record<CommandName, readonly string[]>> = {
+    mirror: [...mirror, '--compress', 'later'],
+    gc: ['gc', '--json'],
+    compress: ['compress', '--json'],
+  };
   const counts: KillCounts = {
-    killed: { mirror: 0, gc: 0 },
+    killed: { mirror: 0, gc: 0, compress: 0 },
     ended: 0,
     stores: 0,
     acknowledged: 0,
     unwrittenPages: 0,
   };
-  const typicalMs = { mirror: await timeOf(cli, mirror), gc: await timeOf(cli, gc) };
+  const typicalMs = {
+    mirror: await timeOf(cli, args.mirror),
+    compress: await timeOf(cli, args.compress),
+    gc: await timeOf(cli, args.gc),
+  };
   let kept = new Set<string>();
   await rm(cli.storeDirectory, { recursive: true });
   for (let round = 0; round < rounds; round++) {
-    const commands = (['mirror', 'gc', 'both'] as const)[round % 3];
-    const running = [];
-    if (commands !== 'gc') running.push({ name: 'mirror' as const, run: cli.start(mirror) });
-    if (commands !== 'mirror') running.push({ name: 'gc' as const, run: cli.start(gc) });
+    const names = ROUNDS[round % ROUNDS.length] ?? [];
+    const running = names.map((name) => ({ name, run: cli.start(args[name]) }));
     const most = Math.max(...running.map(({ name }) => typicalMs[name]));
     const startedAt = performance.now();
     for (const { name, run } of running) {
@@ -99,7 +119,7 @@ export async function killRounds(
     }
     await expectWhole(cli.storeDirectory, kept, counts);
     if (kept.size === PATHS) {
-      await complete(cli, [mirror, gc, mirror], wanted);
+      await complete(cli, [args.mirror, args.compress, args.gc, args.mirror], wanted);
       counts.acknowledged += kept.size;
       counts.stores++;
       kept = new Set();
@@ -107,7 +127,7 @@ export async function killRounds(
     }
     onRound(counts);
   }
-  await complete(cli, [mirror, gc], wanted);
+  await complete(cli, [args.mirror, args.gc, args.compress], wanted);
   counts.acknowledged += kept.size;
   counts.stores++;
   return counts;
@@ -120,9 +140,9 @@ async function timeOf(cli: TemporaryCli, args: readonly string[]): Promise<numbe
   return performance.now() - from;
 }
 
-/** A collection may come before there is a store. */
+/** Other commands than mirror may come before there is a store. */
 function expectDone(name: string, exitCode: number | null, output: string): void {
-  if (exitCode === 0 || (name === 'gc' && output.includes('there is no store'))) return;
+  if (exitCode === 0 || (name !== 'mirror' && output.includes('there is no store'))) return;
   throw new Error(`${name} ended with ${exitCode}: ${output}`);
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run crash -- [ROUNDS]`: kills `mirror` and `gc` at that many random moments (300 by default), and tells what came
+ * `npm run crash -- [ROUNDS]`: kills `mirror`, `gc` and `compress` at that many random moments (300 by default), and tells what came
  * of it. The suite has a short run of the same.
  */
 import { killRounds } from './killRounds.ts';
@@ -11,7 +11,7 @@ const counts = await killRounds(rounds, Math.random, ({ killed, ended, stores })
   done++;
   if (done % 10 === 0) {
     process.stderr.write(
-      `${done} of ${rounds} rounds: killed ${killed.mirror} mirror, ${killed.gc} gc; ${ended} had ended; ${stores} stores complete\n`,
+      `${done} of ${rounds} rounds: killed ${killed.mirror} mirror, ${killed.gc} gc, ${killed.compress} compress; ${ended} had ended; ${stores} stores complete\n`,
     );
   }
 });

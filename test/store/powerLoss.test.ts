@@ -94,7 +94,7 @@ async function reboot(directory: string): Promise<void> {
 }
 
 describe.skipIf(process.platform !== 'linux')('after the machine has stopped', () => {
-  test('while paths came in and while garbage was collected, all that was acknowledged is whole', async () => {
+  test('while paths came in, garbage was collected or packs were compressed, all that was acknowledged is whole', async () => {
     await using directory = await temporaryDirectory('power');
     const disk = new FragileDisk(join(directory.path, 'store'), directory.path);
     await watchSyncs(disk.synced);
@@ -119,6 +119,14 @@ describe.skipIf(process.platform !== 'linux')('after the machine has stopped', (
       expect(rewrittenPacks).toBeGreaterThan(0);
     }
     expect(disk.copies.length).toBeGreaterThan(beforeCollection);
+    const beforeCompression = disk.copies.length;
+    {
+      await using store = await Store.open(join(directory.path, 'store'));
+      const { compressedPacks } = await store.compress();
+      expect(compressedPacks).toBeGreaterThan(0);
+    }
+    expect(disk.copies.length).toBeGreaterThan(beforeCompression);
+    disk.stop();
     restore?.();
     for (const { path, acknowledged } of disk.copies) {
       await checkStore(path);

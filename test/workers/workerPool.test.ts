@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ContentBatch } from '../../src/ingest/contentBatch.ts';
 import { type NarOutput, type NarRequest, readNar } from '../../src/ingest/narReading.ts';
@@ -164,6 +166,24 @@ describe('a worker pool', () => {
     expect(output).toBe('NAR_INVALID\nenough\n');
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'in the background, only its threads step back',
+  async () => {
+    await using background = new WorkerPool({ threads: 1, inBackground: true });
+    await background.encoder()(new Uint8Array(100_000));
+    expect(nicenessOfThreads()).toContain(19);
+    expect(getPriority()).toBe(0);
+  },
+);
+
+/** The priorities of this process's threads: the 19th field of stat(5), which comes 16 behind the name. */
+function nicenessOfThreads(): number[] {
+  return readdirSync('/proc/self/task').map((thread) => {
+    const fields = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
+    return Number(fields.slice(fields.lastIndexOf(')')).split(' ')[17]);
+  });
+}
 
 test('without threads, all is done by the caller', async () => {
   await using none = new WorkerPool({ threads: 0 });

@@ -6,6 +6,7 @@ import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { metadata } from './metadata.ts';
 import { mirror } from './mirror.ts';
+import { parameters } from './parameters.ts';
 import { rest } from './rest.ts';
 import { serve } from './serve.ts';
 import { stages } from './stages.ts';
@@ -15,6 +16,7 @@ export const CASES: readonly BenchCase[] = [
   mirror,
   again,
   rest,
+  parameters,
   serve,
   latency,
   growth,

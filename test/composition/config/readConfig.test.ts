@@ -60,6 +60,7 @@ describe('the short form', () => {
       compression = "zstd"
       nar_urls = "narhash"
       priority = 10
+      compress = 9
       wait_for_closure = true
       negative_ttl = 0
     `);
@@ -76,6 +77,7 @@ describe('the short form', () => {
       compression: 'zstd',
       narUrls: 'narHash',
       priority: 10,
+      compress: 9,
       waitForClosure: true,
       negativeTtl: 0,
     });
@@ -207,6 +209,20 @@ test.each<[string, string, string[]]>([
     'a wrong type',
     'priority = "high"',
     [at("1:12: priority: should be a whole number from 0, not 'high'")],
+  ],
+  [
+    'neither a level nor a word',
+    'compress = "never"',
+    [
+      at(
+        "1:12: compress: should be a whole number from 1 to 19, or one of none, later, not 'never'",
+      ),
+    ],
+  ],
+  [
+    'a level that there is not',
+    'compress = 20',
+    [at('1:12: compress: should be a whole number from 1 to 19, or one of none, later, not 20')],
   ],
   [
     'a fraction',

@@ -1,4 +1,4 @@
-/** Collections, one after the other, while the same content is written, looked up, given up and written again. */
+/** Collections and compressions, one after the other, while the same content is written, looked up, given up and written again. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { Store } from '../../../src/store/store.ts';
 import { jsonLines } from '../../support/cli.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
 import { checkStore } from '../checkStore.ts';
+import { writePath } from '../randomPath.ts';
 
 const ROUNDS = 20;
 
@@ -29,20 +30,33 @@ function start(name: string, ...args: readonly string[]) {
 test('whoever ingests has all that it was told is kept', async () => {
   await using directory = await temporaryDirectory('gc');
   {
-    await using _made = await Store.open(directory.path);
+    // some of what is ingested is there, and stays there wherever it is moved to
+    await using store = await Store.open(directory.path);
+    const pathInfo = await store.pathInfos.put(await writePath(store, 'path-0', 0));
+    const { storePath, closureDigest } = pathInfo;
+    await store.pins.put('stays', { digest: storePath.digest, closureDigest }, 0);
   }
   const collector = start('collectorProcess', directory.path);
+  const compressor = start('compressorProcess', directory.path);
   const ingests = [1, 2].map(() => start('ingestProcess', directory.path, String(ROUNDS)));
   for (const { ended } of ingests) {
     expect(await ended).toMatchObject({ exitCode: 0, stderr: '' });
   }
   // in the middle of whatever it does
   collector.child.kill('SIGKILL');
+  compressor.child.kill('SIGKILL');
+  const compressed = await compressor.ended;
+  expect(compressed.stderr).toBe('');
+  expect(compressed.stdout.split('\n').filter((line) => Number(line) > 0)).not.toHaveLength(0);
   const { stdout, stderr } = await collector.ended;
   expect(stderr).toBe('');
   const reports = jsonLines(stdout.slice(0, stdout.lastIndexOf('\n') + 1));
   expect(reports.length).toBeGreaterThan(1);
   await checkStore(directory.path);
+  {
+    await using store = await Store.open(directory.path);
+    await store.pins.remove('stays');
+  }
   const last = await start('collectorProcess', directory.path, '1').ended;
   expect(last).toMatchObject({ exitCode: 0, stderr: '' });
   const directories = [...reports, ...jsonLines(last.stdout)].map(
