@@ -165,6 +165,12 @@ export type {
   CollectOptions,
   RemovedVariant,
 } from './store/gc/collectGarbage.ts';
+export type { CompressionReport, CompressOptions } from './store/gc/compressPacks.ts';
+export type {
+  EncodedData,
+  EncoderOfLevel,
+  RecordEncoder,
+} from './store/recordEncoding.ts';
 export { Store, type StoreOptions } from './store/store.ts';
 export type { Pin, StorePinService } from './store/storePinService.ts';
 export { parseStorePathQuery, StorePath, type StorePathQuery } from './storePath.ts';

@@ -15,6 +15,7 @@ const MOST_OF_TWO_CACHES = 0.75;
 /** What `narthex stats --json` tells. */
 interface Stats {
   readonly storedBytes: number;
+  readonly indexBytes: number;
   readonly uniqueBytes: number;
   readonly narBytes: number;
 }
@@ -53,8 +54,13 @@ async function measure(
     const source = { url: upstream.url, publicKey: cache.publicKey, paths: cache.roots };
     await run(narthex.mirror(source, store));
   }
-  const { stdout } = await run(narthex.command('stats', '--json', '--store', store));
-  const stats: Stats = JSON.parse(stdout); // our own output
+  const statsOf = async (): Promise<Stats> => {
+    const { stdout } = await run(narthex.command('stats', '--json', '--store', store));
+    return JSON.parse(stdout); // our own output
+  };
+  const stats = await statsOf();
+  const { cpuSeconds } = await run(narthex.command('compress', '--store', store));
+  const compressed = await statsOf();
   const cacheBytes = caches.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   return [
     {
@@ -63,6 +69,24 @@ async function measure(
       value: spreadOf([stats.storedBytes / MEGABYTE]),
       unit: 'MB',
       ratio: spreadOf([stats.storedBytes / cacheBytes]),
+      ratioOf: 'of zstd -3 per NAR',
+      target: most === undefined ? undefined : { atMost: most },
+    },
+    {
+      of: 'rest',
+      what: `${name}: of it the index`,
+      value: spreadOf([stats.indexBytes / MEGABYTE]),
+      unit: 'MB',
+      ratio: spreadOf([stats.indexBytes / stats.storedBytes]),
+      ratioOf: 'of what is on disk',
+    },
+    {
+      of: 'rest',
+      what: `${name}: on disk after narthex compress`,
+      value: spreadOf([compressed.storedBytes / MEGABYTE]),
+      unit: 'MB',
+      cpuSeconds: spreadOf([cpuSeconds]),
+      ratio: spreadOf([compressed.storedBytes / cacheBytes]),
       ratioOf: 'of zstd -3 per NAR',
       target: most === undefined ? undefined : { atMost: most },
     },

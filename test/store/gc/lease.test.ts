@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import { EMPTY } from '../../../src/bytes.ts';
+import { Digest } from '../../../src/castore/digest.ts';
 import { CollectionTurn } from '../../../src/store/gc/barrier.ts';
 import {
   allocateLease,
@@ -105,6 +106,35 @@ describe('content without a PathInfo', () => {
     await store.pathInfos.put(pathInfo);
     await readWhole(store, pathInfo.node);
     await checkStore(directory.path);
+  });
+
+  test('that this process wrote long ago is kept by who finds it, for as long as he holds it', async () => {
+    await using directory = await temporaryDirectory('lease');
+    await using store = await Store.open(directory.path, { graceMs: 0 });
+    await using index = await openIndex(directory.path);
+    const wholeLook = () => new Promise((resolve) => setTimeout(resolve, 300));
+    // of one chunk: others are kept by their lists of chunks
+    const content = noise(10_000, 4);
+    const before = store.hold();
+    await writeBlob(store.blobs, content);
+    // until that counts as long ago
+    for (let seed = 10; (await store.stats()).packs < 2; seed++) {
+      await wholeLook();
+      await writeBlob(store.blobs, noise(1000, seed));
+      await store.flush();
+    }
+    using _held = store.hold();
+    await writeBlob(store.blobs, content);
+    expect((await store.stats()).packs).toBe(2);
+    before[Symbol.dispose]();
+    const firstPack = () => {
+      index.tables.lease.refresh();
+      return Math.min(...Array.from(leasesOf(index.tables).values(), (lease) => lease.firstPack));
+    };
+    while (firstPack() < 2) await wholeLook();
+    await collect(directory.path);
+    const read = await store.blobs.read(Digest.of(content));
+    expect(Buffer.compare(await bytesOf(read), content)).toBe(0);
   });
 
   test('is kept by who looks up the content of a NAR or a variant that is not current', async () => {
