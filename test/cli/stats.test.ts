@@ -37,7 +37,7 @@ test('--json', async () => {
   expect(raw.records + compressed.records).toBe(stats.chunks + stats.directories);
   expect(levels).toEqual([
     {
-      level: 1,
+      level: 2,
       records: raw.records + compressed.records,
       bytes: stats.uniqueBytes,
       encodedBytes: raw.encodedBytes + compressed.encodedBytes,
@@ -54,7 +54,7 @@ test('for people', async () => {
       'store paths     35',
       'NARs            1.7 MB',
       expect.stringMatching(/^on disk {9}\d+ kB \(\d+% of the NARs, \d+% of unique\)$/),
-      expect.stringMatching(/^ {2}at level 1 {4}/),
+      expect.stringMatching(/^ {2}at level 2 {4}/),
     ]),
   );
 });

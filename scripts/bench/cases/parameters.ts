@@ -20,10 +20,13 @@ const MEGABYTE = 1e6;
 const KIB = 1024;
 const AVERAGES_KIB = [32, 64, 128, 256];
 const LEVELS = [-3, 1, 2, 3, 6, 9, 12, 15, 19];
-/** Every level is tried on one chunk in so many: the highest ones take minutes for all. */
+/** Higher levels, which take minutes for all chunks, are tried on one chunk in so many. */
+const SAMPLED_ABOVE = 6;
 const SAMPLE = 4;
+/** Whose size for all chunks tells what a sample of them stands for. */
+const REFERENCE_LEVEL = 3;
 /** At which the ideas are tried, all chunks of them. */
-const IDEA_LEVELS = [1, 3];
+const IDEA_LEVELS = [1, 3, 6];
 const IDEA_AVERAGE_KIB = 64;
 
 const NAME = 'parameters';
@@ -81,19 +84,32 @@ function atLevel(
   distinct: DistinctChunks,
   { average, level, index }: { average: number; level: number; index: number },
 ): Row {
-  const sample = distinct.chunks.filter((_, number) => number % SAMPLE === 0);
-  const share = sample.reduce((sum, { bytes }) => sum + bytes.length, 0) / distinct.bytes;
-  const cpuSeconds = cpuClock();
-  const encoded = sample.reduce((sum, { bytes }) => sum + bytesAtRest(bytes, level), 0);
-  const seconds = cpuSeconds() / share;
+  const { bytes, seconds } =
+    level > SAMPLED_ABOVE ? sampled(distinct, level) : whole(distinct, level);
   return {
-    ...stored(
-      corpus,
-      `${average} KiB, level ${level}`,
-      packBytes(distinct, encoded / share) + index,
-    ),
+    ...stored(corpus, `${average} KiB, level ${level}`, packBytes(distinct, bytes) + index),
     cpuSeconds: spreadOf([seconds]),
   };
+}
+
+interface Encoded {
+  readonly bytes: number;
+  /** CPU time. */
+  readonly seconds: number;
+}
+
+function whole({ chunks }: Pick<DistinctChunks, 'chunks'>, level: number): Encoded {
+  const cpuSeconds = cpuClock();
+  const bytes = chunks.reduce((sum, chunk) => sum + bytesAtRest(chunk.bytes, level), 0);
+  return { bytes, seconds: cpuSeconds() };
+}
+
+function sampled(distinct: DistinctChunks, level: number): Encoded {
+  const chunks = distinct.chunks.filter((_, number) => number % SAMPLE === 0);
+  const share = chunks.reduce((sum, { bytes }) => sum + bytes.length, 0) / distinct.bytes;
+  const { bytes, seconds } = whole({ chunks }, level);
+  const scale = whole(distinct, REFERENCE_LEVEL).bytes / whole({ chunks }, REFERENCE_LEVEL).bytes;
+  return { bytes: bytes * scale, seconds: seconds / share };
 }
 
 function stored({ zstdBytes }: Corpus, what: string, bytes: number): Row {

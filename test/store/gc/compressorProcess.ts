@@ -9,7 +9,7 @@ import { Store } from '../../../src/store/store.ts';
 const PAUSE_MS = 20;
 
 const [directory = ''] = process.argv.slice(2);
-for (let level = 2; ; level = Math.min(level + 1, MAX_COMPRESSION_LEVEL)) {
+for (let level = 3; ; level = Math.min(level + 1, MAX_COMPRESSION_LEVEL)) {
   await using store = await Store.open(directory);
   const { compressedPacks, damagedPacks } = await store.compress({ level });
   if (damagedPacks.length > 0) throw damagedPacks[0];
