@@ -58,7 +58,12 @@ export function runningCollection(path: string, pid: number): NarthexError {
   return busy(`process ${pid} is collecting garbage: ${path}`, path, pid);
 }
 
-/** Refuses a collection while another process puts right what is damaged. */
+/** Refuses what cannot be done while another process compresses what lies at rest. */
+export function runningCompression(path: string, pid: number): NarthexError {
+  return busy(`process ${pid} is compressing the store: ${path}`, path, pid);
+}
+
+/** Refuses what moves or deletes records while another process puts right what is damaged. */
 export function runningRepair(path: string, pid: number): NarthexError {
   return busy(`process ${pid} is repairing the store: ${path}`, path, pid);
 }

@@ -1,9 +1,10 @@
 /**
- * A process that begins to repair or to collect, says so, and goes on until its standard input ends:
- * `holderProcess.ts repair|collection DIRECTORY`.
+ * A process that begins to repair, to collect or to compress, says so, and goes on until its standard input ends:
+ * `holderProcess.ts repair|collection|compression DIRECTORY`.
  */
 import { CollectionTurn } from '../../src/store/gc/barrier.ts';
 import { indexPath } from '../../src/store/layout.ts';
+import { type EncoderOfLevel, zstdEncoder } from '../../src/store/recordEncoding.ts';
 import { Store } from '../../src/store/store.ts';
 import { StoreIndex } from '../../src/store/storeIndex.ts';
 
@@ -18,6 +19,16 @@ if (what === 'repair') {
   await using store = await Store.open(directory);
   await using _repair = await store.repair();
   await untilToldToEnd();
+} else if (what === 'compression') {
+  await using store = await Store.open(directory);
+  let told: Promise<void> | undefined;
+  const encoderOf: EncoderOfLevel = (level) => async (raw) => {
+    const encoded = zstdEncoder(level)(raw);
+    told ??= untilToldToEnd();
+    await told;
+    return await encoded;
+  };
+  await store.compress({ encoderOf });
 } else {
   const options = { readOnly: false, create: false };
   await using index = await StoreIndex.open(indexPath(directory), options);

@@ -1,6 +1,7 @@
 /**
  * A repair points the index to records wherever they lie, and to what it fetched; a collection removes packs and what it
- * has not marked. In two processes, each refuses to begin while the other goes on, and both are done in turn.
+ * has not marked; a compression moves records. In two processes, each refuses to begin while the other goes on, and both are
+ * done in turn.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +17,7 @@ import { ALL_PATHS, type DamagedStore, damagedStore } from './damagedStore.ts';
 const largeFile = Digest.of(noise(400_000, 7));
 
 /** A process that has begun one of both, and goes on until it is told to end. */
-async function begin(what: 'repair' | 'collection', directory: string) {
+async function begin(what: 'repair' | 'collection' | 'compression', directory: string) {
   const file = fileURLToPath(new URL('holderProcess.ts', import.meta.url));
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
     process.execPath,
@@ -51,6 +52,11 @@ async function storeToRepair(): Promise<DamagedStore> {
 async function collect(directory: string) {
   await using store = await Store.open(directory);
   return await store.collectGarbage();
+}
+
+async function compress(directory: string) {
+  await using store = await Store.open(directory);
+  return await store.compress();
 }
 
 async function expectBothInTurn(damaged: DamagedStore): Promise<void> {
@@ -89,6 +95,31 @@ describe.each([undefined, 'SIGKILL'] as const)('until the other has ended (%s)',
     });
     expect((await damaged.verify()).damages).toHaveLength(1);
     await collection.end(signal);
+    await expectBothInTurn(damaged);
+  });
+
+  test('nothing is compressed while another process repairs', async () => {
+    await using damaged = await storeToRepair();
+    const repair = await begin('repair', damaged.directory);
+    await expect(compress(damaged.directory)).rejects.toMatchObject({
+      code: 'STORE_BUSY',
+      message: expect.stringContaining('is repairing the store'),
+      facts: { pid: repair.pid },
+    });
+    await repair.end(signal);
+    expect(await compress(damaged.directory)).toMatchObject({ damagedPacks: [] });
+    await expectBothInTurn(damaged);
+  });
+
+  test('no repair begins while another process compresses', async () => {
+    await using damaged = await storeToRepair();
+    const compression = await begin('compression', damaged.directory);
+    await expect(damaged.repair()).rejects.toMatchObject({
+      code: 'STORE_BUSY',
+      message: expect.stringContaining('is compressing the store'),
+      facts: { pid: compression.pid },
+    });
+    await compression.end(signal);
     await expectBothInTurn(damaged);
   });
 });

@@ -25,7 +25,7 @@ import {
   type Selection,
   selectVariants,
 } from './retention.ts';
-import { type RewriteParts, removePack, rewritePack } from './rewritePack.ts';
+import { type RewriteParts, removeFailedPacks, removePack, rewritePack } from './rewritePack.ts';
 import { countGarbage, Garbage, type SweepCounts, sweep } from './sweep.ts';
 
 /** What to collect. */
@@ -171,14 +171,6 @@ async function giveBack(
     }
   }
   return { removedPacks, rewrittenPacks, damagedPacks };
-}
-
-/** What a full disk has taken before it refused more would be in the way of the next attempt. */
-async function removeFailedPacks({ directory, index, writer }: RewriteParts): Promise<void> {
-  for (const number of writer.failedPacks) {
-    const isReferredTo = index.tables.pack.getLatest(encodeU32(number)) !== undefined;
-    if (!isReferredTo) await removePack(directory, number);
-  }
 }
 
 async function foresee(

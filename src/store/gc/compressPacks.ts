@@ -5,13 +5,16 @@
  * - It leaves alone the packs that collections take to be in use: those that somebody may still write to.
  * - It and a collection do not change rows at the same time: what a collection has looked at must not move from a
  *   pack that is old to one that counts as new, where nothing below it is looked for any more. It waits.
- * - It holds what it writes: its own pack, of which the index says nothing yet, is no garbage.
+ * - A repair points the index to whole records in packs of anybody, so neither begins while the other runs.
+ * - It holds what it writes: its own pack, of which the index says nothing yet, is no garbage to a collection.
  * - A pack that is done is noted with its level (`packRows.ts`): what did not shrink is not tried again at that level.
  *
- * When it is killed, the pack that it was at is there still, and all that was moved before has its new place.
+ * It deletes nothing that could be needed: what no row refers to goes along, since a row may have been lost and a repair may
+ * find what it was about; only a collection knows. When it is killed, the pack that it was at is there still, and
+ * all that was moved before has its new place.
  */
 import { EMPTY } from '../../bytes.ts';
-import { isNarthexError, NarthexError } from '../../errors.ts';
+import { isNarthexError, type NarthexError } from '../../errors.ts';
 import { packLevel } from '../packRows.ts';
 import type { ScannedRecord } from '../packScan.ts';
 import type { PackWriter } from '../packWriter.ts';
@@ -23,14 +26,15 @@ import {
   type RecordEncoder,
 } from '../recordEncoding.ts';
 import { decodeU32, encodeU32 } from '../schema.ts';
+import { runningRepair } from '../storeFailure.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import { storedBytesOf } from '../storeStats.ts';
 import { firstLivePack } from './barrier.ts';
-import type { Lease } from './lease.ts';
-import { collectionState, compressingProcess, putCompressingProcess } from './leaseTable.ts';
-import { isCollecting, isRunning } from './liveness.ts';
+import { checkNoCompression, type Lease } from './lease.ts';
+import { collectionState, leasesOf, putCompressingProcess } from './leaseTable.ts';
+import { isCollecting, isLive } from './liveness.ts';
 import { type PackUse, packUses } from './packUse.ts';
-import { asItLies, type Reencoding, removePack, rewritePack } from './rewritePack.ts';
+import { asItLies, type Reencoding, removeFailedPacks, rewritePack } from './rewritePack.ts';
 
 /**
  * The level where there is time: 7% smaller than that at which content comes in, for 3.4 times the work.
@@ -94,7 +98,6 @@ export async function compressPacks(
   const damagedPacks: NarthexError[] = [];
   let compressedPacks = 0;
   const uses = await packUses(directory, tables, EVERYTHING);
-  await removeRests(parts, uses, firstPack);
   await using writer = openWriter();
   const encode = encoderOf(level);
   const reencoding: Reencoding = {
@@ -109,7 +112,10 @@ export async function compressPacks(
       compressedPacks++;
     } catch (error) {
       if (await wasRemoved(index, use, error)) continue;
-      if (!isNarthexError(error, 'STORE_INVALID')) throw error;
+      if (!isNarthexError(error, 'STORE_INVALID')) {
+        await removeFailedPacks({ directory, index, writer });
+        throw error;
+      }
       damagedPacks.push(error);
     }
   }
@@ -136,14 +142,14 @@ function lessCompressed(
   return { toDo, inUse: less.length - toDo.size };
 }
 
-/** Lets one process compress at a time. @throws STORE_BUSY another one does */
+/** Lets one process compress at a time, and no repair begin. @throws STORE_BUSY another one does, or repairs */
 async function takeTurn(index: StoreIndex): Promise<AsyncDisposable> {
   const { tables, path } = index;
   await index.transaction(() => {
-    const process = compressingProcess(tables);
-    if (process !== undefined && isRunning(tables, process, Date.now())) {
-      const message = `process ${process.pid} is compressing the store: ${path}`;
-      throw new NarthexError('STORE_BUSY', message, { path, pid: process.pid });
+    checkNoCompression(index);
+    for (const lease of leasesOf(tables).values()) {
+      const isRepairing = lease.use === 'repairing' && isLive(lease, Date.now());
+      if (isRepairing) throw runningRepair(path, lease.process.pid);
     }
     putCompressingProcess(tables, ownIdentity());
   });
@@ -157,20 +163,6 @@ function isAlone(tables: Tables, lease: Lease | undefined): boolean {
   lease?.keepCommitted([]);
   const state = collectionState(tables);
   return state === undefined || !isCollecting(tables, state, Date.now());
-}
-
-/** Removes packs of which the index says nothing: what one that was killed had begun. */
-async function removeRests(
-  { directory, index, lease }: CompressionParts,
-  uses: readonly PackUse[],
-  firstPack: number,
-): Promise<void> {
-  const { tables } = index;
-  const rests = uses.filter(({ number, records }) => number < firstPack && records === 0);
-  const unknown = await index.transaction(() =>
-    isAlone(tables, lease) ? rests.filter(({ number }) => !tables.pack.has(encodeU32(number))) : [],
-  );
-  for (const { number } of unknown) await removePack(directory, number);
 }
 
 /** Whether a pack could not be read since a collection has removed it meanwhile. */

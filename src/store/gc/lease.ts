@@ -16,7 +16,7 @@ import type { Digest } from '../../castore/digest.ts';
 import { isNarthexError } from '../../errors.ts';
 import { ownIdentity } from '../processIdentity.ts';
 import { encodeU32 } from '../schema.ts';
-import { leaseLost, runningCollection } from '../storeFailure.ts';
+import { leaseLost, runningCollection, runningCompression } from '../storeFailure.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import { Generations } from './generations.ts';
 import {
@@ -24,6 +24,7 @@ import {
   type CollectionPhase,
   type CollectionState,
   collectionState,
+  compressingProcess,
   isDeleting,
   type LeaseUse,
   NO_PACK,
@@ -34,7 +35,7 @@ import {
   type Stamp,
   type StampKind,
 } from './leaseTable.ts';
-import { isCollecting, RENEW_MS } from './liveness.ts';
+import { isCollecting, isRunning, RENEW_MS } from './liveness.ts';
 
 /** How often a process looks whether a collection asks: what a collection waits for at least. */
 const LOOK_MS = 250;
@@ -127,7 +128,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Lets no collection begin until it is disposed of: a repair points the index to what a collection may be about
+   * Lets no collection and no compression begin until it is disposed of: a repair points the index to what a collection may be about
    * to delete.
    * @throws STORE_BUSY a collection runs
    * @throws STORE_FAILED
@@ -144,6 +145,7 @@ export class Lease implements AsyncDisposable {
         if (state !== undefined && isCollecting(tables, state, Date.now())) {
           throw runningCollection(path, state.process.pid);
         }
+        checkNoCompression(index);
         putRow();
       });
     } catch (error) {
@@ -343,6 +345,14 @@ export class Lease implements AsyncDisposable {
       this.#putRow(number);
       removeStamps(index.tables, number, rows);
     });
+  }
+}
+
+/** Inside a transaction. @throws STORE_BUSY a process compresses what lies at rest */
+export function checkNoCompression({ tables, path }: Pick<StoreIndex, 'tables' | 'path'>): void {
+  const process = compressingProcess(tables);
+  if (process !== undefined && isRunning(tables, process, Date.now())) {
+    throw runningCompression(path, process.pid);
   }
 }
 

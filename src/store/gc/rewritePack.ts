@@ -14,7 +14,7 @@ import { extendPack, notePackLevel, packLevel, removePackRows } from '../packRow
 import { type ScannedRecord, scanPack } from '../packScan.ts';
 import type { PackWriter } from '../packWriter.ts';
 import { type EncodedData, NO_COMPRESSION } from '../recordEncoding.ts';
-import { decodeLocation, encodeLocation } from '../schema.ts';
+import { decodeLocation, encodeLocation, encodeU32 } from '../schema.ts';
 import { orStoreFailure } from '../storeFailure.ts';
 import type { StoreIndex, Tables } from '../storeIndex.ts';
 import type { PackUse } from './packUse.ts';
@@ -27,7 +27,7 @@ const AHEAD_BYTES = 4 * 1024 * 1024;
 /** How often it is asked again whether rows may be changed. */
 const RETRY_MS = 100;
 
-/** What becomes of records on their way. */
+/** What becomes of records on their way. Those that the index does not know go along. */
 export interface Reencoding {
   /** The level at which all of them lie afterwards, at least. */
   readonly level: number;
@@ -86,14 +86,17 @@ export async function rewritePack(
   };
   const scan = records > 0 ? scanPack : scanIfWhole;
   const isWanted = ({ kind, digest }: RecordHeader) =>
-    kind === 'blob' || tables[kind].has(digest.bytes);
+    reencoding !== undefined || kind === 'blob' || tables[kind].has(digest.bytes);
   const scanned = scan(path, number, isWanted);
   for await (const { record, data } of encodedInOrder(scanned, reencoding)) {
     signal?.throwIfAborted();
-    if (!isReferredTo(tables, record)) continue;
-    if (record.header.kind !== 'blob') found++;
     const { encoding, bytes } = data;
     const header = { ...record.header, encoding, encodedSize: bytes.length };
+    if (!isReferredTo(tables, record)) {
+      if (reencoding !== undefined && isUnknown(tables, record)) await writer.append(header, bytes);
+      continue;
+    }
+    if (record.header.kind !== 'blob') found++;
     moves.push({ record: withoutData(record), to: await writer.append(header, bytes) });
     if (moves.length >= TRANSACTION_RECORDS) await move();
   }
@@ -114,6 +117,14 @@ export async function rewritePack(
 export async function removePack(directory: string, number: number): Promise<void> {
   const path = packPath(directory, number);
   await orStoreFailure('removing a pack', path, () => rm(path, { force: true }));
+}
+
+/** What a full disk has taken before it refused more would be in the way of the next attempt. */
+export async function removeFailedPacks({ directory, index, writer }: RewriteParts): Promise<void> {
+  for (const number of writer.failedPacks) {
+    const isReferredTo = index.tables.pack.getLatest(encodeU32(number)) !== undefined;
+    if (!isReferredTo) await removePack(directory, number);
+  }
 }
 
 /** The records of a pack that may have lost its beginning when the machine stopped. */
@@ -179,6 +190,12 @@ function isReferredTo(tables: Tables, { header, location, data }: ScannedRecord)
   if (stored === undefined) return false;
   const { pack, offset } = decodeLocation(stored);
   return pack === location.pack && offset === location.offset;
+}
+
+/** Whether the index has none of its kind and digest: it is garbage, or its row was lost. */
+function isUnknown(tables: Tables, { header: { kind, digest }, data }: ScannedRecord): boolean {
+  if (kind === 'blob') return !tables.blob.has(data.subarray(0, DIGEST_BYTES));
+  return !tables[kind].has(digest.bytes);
 }
 
 /** Inside a transaction. */

@@ -11,7 +11,7 @@ import { indexPath, packPath, packsPath } from '../../../src/store/layout.ts';
 import { type EncoderOfLevel, zstdEncoder } from '../../../src/store/recordEncoding.ts';
 import { Store, type StoreOptions } from '../../../src/store/store.ts';
 import { StoreIndex } from '../../../src/store/storeIndex.ts';
-import { partsOf, writeBlob } from '../../contracts/blobServiceContract.ts';
+import { writeBlob } from '../../contracts/blobServiceContract.ts';
 import { noise, prose } from '../../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
 import { checkStore } from '../checkStore.ts';
@@ -235,22 +235,6 @@ describe('given up in the middle', () => {
     await withStore(directory.path, async (store) => {
       for (const { node } of paths) await readWhole(store, node);
     });
-  });
-
-  test('a pack that one had begun who was killed is removed', async () => {
-    await using directory = await temporaryDirectory('compress');
-    await putUncompressed(directory.path, 'a', 1);
-    await withStore(directory.path, async (store) => {
-      // takes a number, and leaves no row
-      await using writer = store.blobs.openChunkedWrite();
-      await writer.write(partsOf(prose(100_000, 3)));
-    });
-    const [first, rest] = await packsOnceThereAre(directory.path, 2);
-    await withStore(directory.path, (store) => store.compress());
-    const left = await readdir(packsPath(directory.path));
-    expect(left.map((name) => join(packsPath(directory.path), name))).not.toContain(first);
-    expect(left.map((name) => join(packsPath(directory.path), name))).not.toContain(rest);
-    await checkStore(directory.path);
   });
 });
 
