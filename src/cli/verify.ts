@@ -42,7 +42,7 @@ export const verify: Command = {
     STORE_HELP,
     '  --json        an object, with all that is known',
     '',
-    'Others may use the store meanwhile, but for gc while it is repaired.',
+    'Others may use the store meanwhile, but for gc and compress while it is repaired.',
     'Exit codes: 0 nothing is damaged any more; 1 error; 2 wrong usage;',
     '3 something was repaired and something was not; 5 something is damaged.',
   ].join('\n'),

@@ -10,7 +10,7 @@ import { writeBlob } from '../contracts/blobServiceContract.ts';
 import { prose } from '../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 
-const LOOK_MS = 5;
+const TIMES = { lookMs: 5, restMs: 6 };
 
 /** Resolves with the first thing that is told. */
 function firstTold() {
@@ -31,7 +31,7 @@ test('what others leave uncompressed is compressed, whenever it comes', async ()
   await using directory = await temporaryDirectory('background');
   await using store = await Store.open(directory.path);
   const { observer, told } = firstTold();
-  await using _running = new BackgroundCompression(store, observer, LOOK_MS);
+  await using _running = new BackgroundCompression(store, observer, TIMES);
   await writeUncompressed(directory.path);
   expect(await told).toBe(1);
 });
@@ -49,6 +49,6 @@ test('a failure is told, and it is tried again', async () => {
       if (failures === 2) twice.resolve(error);
     },
   };
-  await using _running = new BackgroundCompression(store, observer, LOOK_MS);
+  await using _running = new BackgroundCompression(store, observer, TIMES);
   expect(await twice.promise).toMatchObject({ code: 'STORE_FAILED' });
 });

@@ -90,6 +90,7 @@ export async function compressPacks(
     const none = { compressedPacks: 0, damagedPacks: [], storedBytesBefore, storedBytes };
     return { level, packsInUse: foreseen.inUse, ...none };
   }
+  await lease?.ensureHeld();
   await using _turn = await takeTurn(index);
   using _held = lease?.holdWritten();
   // before packs are listed: all that are begun from here on have higher numbers

@@ -87,17 +87,22 @@ export async function rewritePack(
   const scan = records > 0 ? scanPack : scanIfWhole;
   const isWanted = ({ kind, digest }: RecordHeader) =>
     reencoding !== undefined || kind === 'blob' || tables[kind].has(digest.bytes);
-  const scanned = scan(path, number, isWanted);
-  for await (const { record, data } of encodedInOrder(scanned, reencoding)) {
+  const needed = async function* () {
+    for await (const record of scan(path, number, isWanted)) {
+      const isReferred = isReferredTo(tables, record);
+      if (isReferred && record.header.kind !== 'blob') found++;
+      if (isReferred || (reencoding !== undefined && isUnknown(tables, record))) yield record;
+    }
+  };
+  for await (const { record, data } of encodedInOrder(needed(), reencoding)) {
     signal?.throwIfAborted();
     const { encoding, bytes } = data;
-    const header = { ...record.header, encoding, encodedSize: bytes.length };
-    if (!isReferredTo(tables, record)) {
-      if (reencoding !== undefined && isUnknown(tables, record)) await writer.append(header, bytes);
-      continue;
-    }
-    if (record.header.kind !== 'blob') found++;
-    moves.push({ record: withoutData(record), to: await writer.append(header, bytes) });
+    const to = await writer.append(
+      { ...record.header, encoding, encodedSize: bytes.length },
+      bytes,
+    );
+    if (!isReferredTo(tables, record)) continue;
+    moves.push({ record: withoutData(record), to });
     if (moves.length >= TRANSACTION_RECORDS) await move();
   }
   await move();
