@@ -1,5 +1,6 @@
 /** Goes through a pack from its start: what an index can be made from when there is none. */
 import { type FileHandle, open } from 'node:fs/promises';
+import { EMPTY } from '../bytes.ts';
 import {
   checkPackHeader,
   dataOffset,
@@ -12,7 +13,10 @@ import {
 } from './packFormat.ts';
 import { orStoreFailure } from './storeFailure.ts';
 
-/** A record found in a pack, with its data as it lies at rest, unchecked. */
+/** Records are read many at a time: each alone would take two system calls and memory of its own. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** A record found in a pack, with its data as it lies at rest, unchecked; a view of what was read with it. */
 export interface ScannedRecord {
   readonly header: RecordHeader;
   readonly location: RecordLocation;
@@ -32,7 +36,16 @@ export async function* scanPack(
 ): AsyncGenerator<ScannedRecord, void, undefined> {
   const file = await orStoreFailure('reading a pack', path, () => open(path, 'r'));
   try {
-    const readAt = (offset: number, length: number) => readFrom(file, path, offset, length);
+    const window = { offset: 0, bytes: EMPTY };
+    const readAt = async (offset: number, length: number) => {
+      const start = offset - window.offset;
+      if (start < 0 || start + length > window.bytes.length) {
+        window.bytes = await readFrom(file, path, offset, Math.max(length, WINDOW_BYTES));
+        window.offset = offset;
+      }
+      const from = offset - window.offset;
+      return window.bytes.subarray(from, from + length);
+    };
     checkPackHeader(await readAt(0, PACK_HEADER_BYTES), path);
     const { size: fileBytes } = await file.stat();
     for (let offset = PACK_HEADER_BYTES; ; ) {
@@ -57,7 +70,7 @@ async function readFrom(
   offset: number,
   length: number,
 ): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(length);
+  const bytes = Buffer.allocUnsafeSlow(length);
   const { bytesRead } = await orStoreFailure('reading a pack', path, () =>
     file.read(bytes, 0, length, offset),
   );

@@ -185,7 +185,7 @@ function refersTo(tables: Tables, pack: number): boolean {
 }
 
 function withoutData(record: ScannedRecord): ScannedRecord {
-  return { ...record, data: record.data.subarray(0, 0) };
+  return { ...record, data: EMPTY };
 }
 
 /** A list of chunks lies in a pack only so that an index can be made from it; its blob says whether it stays. */
