@@ -23,8 +23,8 @@ export const compress: Command = {
     '',
     'What lies uncompressed or at a lower level is compressed; the rest is left alone, also what did not',
     'shrink when it was tried. mirror, serve and gc may go on meanwhile. What a process that is running',
-    'brought in within the last hour or so is left to another time. It can be interrupted, and goes on when',
-    'it is run again.',
+    'brought in within the last hour or so is left to another time. It can be interrupted, and goes on',
+    'when it is run again.',
   ].join('\n'),
   options: { ...STORE_OPTION, level: { type: 'string' }, threads: { type: 'string' } },
 

@@ -15,7 +15,7 @@ const bench = (...args: string[]) => execute(process.execPath, [MAIN, ...args]);
 /** The stages that `StageCosts` adds up, by how their rows begin. */
 const SUMMED = [
   ...['decode none', 'decode xz', 'decode zstd', 'NarHash (SHA-256)', 'NAR → castore content'],
-  ...['compress chunks (zstd 1)', 'append to a pack', 'put into the index (LMDB)'],
+  ...['compress chunks (zstd 2)', 'append to a pack', 'put into the index (LMDB)'],
 ];
 const OTHERS = [
   ...['decode gzip', 'decode br', 'BLAKE3 of blobs', 'cut into chunks', 'BLAKE3 of chunks'],
