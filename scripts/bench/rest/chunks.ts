@@ -97,5 +97,5 @@ export async function indexBytes(
 
 /** What data takes at rest. */
 export function bytesAtRest(data: Uint8Array, level: number): number {
-  return encodeData(data, level).bytes.length;
+  return encodeData(data, level, ({ bytes }) => bytes.length);
 }
