@@ -37,6 +37,8 @@ import type { OpenUpstreamOptions } from './upstream/openUpstream.ts';
 export const DEFAULT_NARINFOS_IN_FLIGHT = 256;
 /** NARs that are brought in at once. */
 export const DEFAULT_NARS_IN_FLIGHT = 8;
+/** NARs of at most `SMALL_NAR_BYTES` that are brought in besides. */
+export const DEFAULT_SMALL_NARS_IN_FLIGHT = 48;
 
 /** What a {@link NixHTTPPathInfoService} is made of. */
 export interface NixHTTPPathInfoServiceOptions extends OpenUpstreamOptions {
@@ -137,6 +139,7 @@ export class NixHTTPPathInfoService implements PathInfoService, AsyncDisposable 
       walkLimits: {
         narinfosInFlight: DEFAULT_NARINFOS_IN_FLIGHT,
         narsInFlight: DEFAULT_NARS_IN_FLIGHT,
+        smallNarsInFlight: DEFAULT_SMALL_NARS_IN_FLIGHT,
         ...options.walkLimits,
       },
       policy,

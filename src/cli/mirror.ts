@@ -4,7 +4,7 @@ import { DEFAULT_SUBSTITUTER } from '../composition/defaults.ts';
 import { openMirrorStore } from '../composition/mirrorStore.ts';
 import type { Store } from '../composition/openStore.ts';
 import { isNarthexError, NarthexError } from '../errors.ts';
-import { DEFAULT_NARS_IN_FLIGHT } from '../httpService.ts';
+import { DEFAULT_NARS_IN_FLIGHT, DEFAULT_SMALL_NARS_IN_FLIGHT } from '../httpService.ts';
 import type { WalkResult } from '../ingest/closureWalk.ts';
 import { EXTRA_FILE_SORTS, type ExtraFileSort } from '../ingest/extraFileMirror.ts';
 import { FRANKENBUILD_POLICIES } from '../ingest/frankenbuild.ts';
@@ -61,7 +61,7 @@ export const mirror: Command = {
     '  --extra logs,realisations,debuginfo|all',
     '                brings in what else there is about the paths of the closures: build logs and',
     '                realisations from the caches, debug information out of the paths',
-    `  --jobs N      NARs that are brought in at once (default: ${DEFAULT_NARS_IN_FLIGHT})`,
+    `  --jobs N      NARs that are brought in at once (default: ${DEFAULT_NARS_IN_FLIGHT}, and ${DEFAULT_SMALL_NARS_IN_FLIGHT} small ones besides)`,
     '  --connections N',
     '                connections to one cache at once on which narinfos are asked for',
     `                (default: ${MAX_CONNECTIONS}; where it speaks HTTP/2, a few are used)`,
@@ -110,7 +110,7 @@ export const mirror: Command = {
       threads: count(values, 'threads', 0),
       maxConnections: count(values, 'connections', 1),
       compression,
-      walkLimits: jobs === undefined ? {} : { narsInFlight: jobs },
+      walkLimits: jobs === undefined ? {} : { narsInFlight: jobs, smallNarsInFlight: undefined },
       netrc: await netrcOf(values),
       narOrigins: texts(values, NAR_ORIGIN),
     });

@@ -15,6 +15,7 @@ import type { Node } from '../castore/node.ts';
 import type { NarInfo } from '../narinfo/narinfo.ts';
 import type { Evidence, PathInfo } from '../pathinfo/pathInfo.ts';
 import type { StorePath } from '../storePath.ts';
+import { FetchLanes } from './fetchLanes.ts';
 import { Queue } from './queue.ts';
 import type { WalkEvent } from './walkEvent.ts';
 import {
@@ -59,6 +60,11 @@ export interface WalkLimits {
   readonly narinfosInFlight: number;
   /** Paths whose content is brought in. */
   readonly narsInFlight: number;
+  /**
+   * Paths with a NAR of at most `SMALL_NAR_BYTES` whose content is brought in, besides the others:
+   * what these take is round trips, not bytes. Without it they are counted with the others.
+   */
+  readonly smallNarsInFlight?: number | undefined;
 }
 
 /** The most PathInfos that are put at once. */
@@ -73,7 +79,7 @@ interface ReadyPath<Found extends FoundNarInfo> {
 /** One walk; it is run once. */
 export class ClosureWalk<Found extends FoundNarInfo> {
   readonly #steps: WalkSteps<Found>;
-  readonly #limits: WalkLimits;
+  readonly #narinfosInFlight: number;
   readonly #signal: AbortSignal | undefined;
   readonly #onEvent: ((event: WalkEvent) => void) | undefined;
   /** Hash parts of what was asked for. */
@@ -81,11 +87,9 @@ export class ClosureWalk<Found extends FoundNarInfo> {
   /** By base name, and by hash part what was asked for without a name. */
   readonly #items = new Map<string, WalkItem<Found>>();
   readonly #toDiscover = new Queue<WalkItem<Found>>();
-  /** Taken from its end: what was found last is lowest, and is what the others wait for. */
-  readonly #toFetch: WalkItem<Found>[] = [];
+  readonly #fetches: FetchLanes<WalkItem<Found>>;
   readonly #toPut = new Queue<WalkItem<Found>>();
   #discovering = 0;
-  #fetching = 0;
   #putting = false;
   readonly #finished = Promise.withResolvers<void>();
 
@@ -98,13 +102,14 @@ export class ClosureWalk<Found extends FoundNarInfo> {
       readonly onEvent?: ((event: WalkEvent) => void) | undefined;
     },
   ) {
-    const { narinfosInFlight, narsInFlight } = options.limits;
+    const { narinfosInFlight, narsInFlight, smallNarsInFlight } = options.limits;
     // with none in flight a walk would take its whole queue for a cycle
-    if (!(narinfosInFlight >= 1 && narsInFlight >= 1)) {
+    if (!(narinfosInFlight >= 1 && narsInFlight >= 1 && (smallNarsInFlight ?? 1) >= 1)) {
       throw new TypeError('a walk works on one path at once, or on more');
     }
     this.#steps = steps;
-    this.#limits = options.limits;
+    this.#narinfosInFlight = narinfosInFlight;
+    this.#fetches = new FetchLanes(narsInFlight, smallNarsInFlight);
     this.#signal = options.signal;
     this.#onEvent = options.onEvent;
   }
@@ -154,25 +159,26 @@ export class ClosureWalk<Found extends FoundNarInfo> {
   /** Goes on; finishes when nothing is left. */
   #pump(): void {
     this.#start();
-    if (this.#discovering + this.#fetching > 0 || this.#putting) return;
+    if (this.#discovering + this.#fetches.inFlight > 0 || this.#putting) return;
     if (!this.#aborted) this.#failCycles();
     this.#finished.resolve();
   }
 
   /** Starts what the limits allow; an abort may come from within a step that is being started. */
   #start(): void {
-    while (!this.#aborted && this.#discovering < this.#limits.narinfosInFlight) {
+    while (!this.#aborted && this.#discovering < this.#narinfosInFlight) {
       const item = this.#toDiscover.shift();
       if (item === undefined) break;
       this.#discovering++;
       this.#whenEnded(this.#guard(item, this.#discover(item)), () => this.#discovering--);
     }
-    while (!this.#aborted && this.#fetching < this.#limits.narsInFlight) {
-      const item = this.#toFetch.pop();
-      if (item === undefined) break;
-      if (item.failure !== undefined) continue; // a reference failed meanwhile
-      this.#fetching++;
-      this.#whenEnded(this.#guard(item, this.#fetch(item)), () => this.#fetching--);
+    while (!this.#aborted) {
+      const turn = this.#fetches.take();
+      if (turn === undefined) break;
+      const { item } = turn;
+      // of what has failed meanwhile, for want of a reference, nothing is fetched
+      if (item.failure !== undefined) turn.end();
+      else this.#whenEnded(this.#guard(item, this.#fetch(item)), () => turn.end());
     }
     if (!this.#aborted && !this.#putting && this.#toPut.length > 0) {
       this.#putting = true;
@@ -217,7 +223,7 @@ export class ClosureWalk<Found extends FoundNarInfo> {
     this.#onEvent?.({ type: 'found', narInfo, origin });
     item.found = found;
     this.#link(item, narInfo);
-    if (item.failure === undefined) this.#toFetch.push(item);
+    if (item.failure === undefined) this.#fetches.push(item, narInfo.narSize);
   }
 
   /**

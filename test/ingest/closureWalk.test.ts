@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NarthexError } from '../../src/errors.ts';
 import { ClosureWalk } from '../../src/ingest/closureWalk.ts';
+import { SMALL_NAR_BYTES } from '../../src/ingest/fetchLanes.ts';
 import { codeOf, fakeWalk, type Graph, LIMITS, outcomeOf, pathOf, runWalk } from './fakeWalk.ts';
 
 /** The error that a walk reports for a path. */
@@ -118,6 +119,27 @@ describe('how many things at once', () => {
     expect(fake.peaks).toEqual({ discover: 7, content: 3, put: 1 });
   });
 
+  test('small NARs besides the others, which hold none of them up', async () => {
+    const large = Array.from({ length: 4 }, (_, i) => `p${i}`);
+    const done = Promise.withResolvers<void>();
+    let others = 0;
+    const fake = fakeWalk(wide, {
+      narSizes: Object.fromEntries(large.map((name) => [name, SMALL_NAR_BYTES + 1])),
+      async during(step, name) {
+        if (step !== 'content') return;
+        // large ones end after all small ones have begun
+        if (large.includes(name)) await done.promise;
+        else if (++others === 47) done.resolve();
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      },
+    });
+    const { outcomes } = await runWalk(fake, ['top'], {
+      limits: { narinfosInFlight: 50, narsInFlight: 2, smallNarsInFlight: 5 },
+    });
+    expect(outcomes).toEqual({ top: 'kept' });
+    expect(fake.peaks.content).toBe(7);
+  });
+
   test('one of each is enough', async () => {
     const fake = fakeWalk(wide);
     const { outcomes } = await runWalk(fake, ['top'], {
@@ -131,6 +153,7 @@ describe('how many things at once', () => {
     { narinfosInFlight: 0, narsInFlight: 1 },
     { narinfosInFlight: 1, narsInFlight: 0 },
     { narinfosInFlight: Number.NaN, narsInFlight: 1 },
+    { narinfosInFlight: 1, narsInFlight: 1, smallNarsInFlight: 0 },
   ])('none is refused: %j', (limits) => {
     expect(() => new ClosureWalk(fakeWalk({}).steps, { limits })).toThrow(TypeError);
   });

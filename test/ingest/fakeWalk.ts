@@ -29,7 +29,7 @@ export function pathOf(name: string): StorePath {
 }
 
 /** The narinfo of a made-up path. */
-export function narInfoOf(name: string, references: readonly string[]): NarInfo {
+export function narInfoOf(name: string, references: readonly string[], narSize = 100): NarInfo {
   return {
     storePath: pathOf(name),
     url: `nar/${name}.nar`,
@@ -37,7 +37,7 @@ export function narInfoOf(name: string, references: readonly string[]): NarInfo 
     fileHash: undefined,
     fileSize: undefined,
     narHash: Hash.of('sha256', sha256(`nar ${name}`)),
-    narSize: 100,
+    narSize,
     references: references.map(pathOf),
     deriver: undefined,
     system: undefined,
@@ -73,11 +73,13 @@ export interface FakeWalkOptions {
   ) => Promise<void> | void;
   /** Names of paths that are there already. */
   readonly present?: readonly string[];
+  /** Of the paths whose NARs are not of 100 bytes. */
+  readonly narSizes?: Readonly<Record<string, number>>;
 }
 
 /** Steps over a graph. */
 export function fakeWalk(graph: Graph, options: FakeWalkOptions = {}): FakeWalk {
-  const { during = () => {}, present = [] } = options;
+  const { during = () => {}, present = [], narSizes = {} } = options;
   const names = new Map(Object.keys(graph).map((name) => [pathOf(name).hashPart, name]));
   const log: string[] = [];
   const kept: string[] = [];
@@ -105,7 +107,7 @@ export function fakeWalk(graph: Graph, options: FakeWalkOptions = {}): FakeWalk 
         log.push(`narinfo ${name ?? 'of what is absent'}`);
         await during('narinfo', name ?? '?');
         if (name === undefined) return undefined;
-        const narInfo = narInfoOf(name, graph[name] ?? []);
+        const narInfo = narInfoOf(name, graph[name] ?? [], narSizes[name]);
         return { narInfo, verification: { by: 'nobody' }, origin: 'fake:' };
       }),
     ingestContent: ({ narInfo }) =>
