@@ -96,14 +96,43 @@ describe('the packed package', () => {
     const built = packed.filter(
       (path) => !documents.includes(path) && !/^(docs|contrib)\//.test(path),
     );
-    const expected = sourceModules().flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]);
-    expect(built.sort()).toEqual(expected.sort());
+    const types = sourceModules().map((name) => `dist/${name}.d.ts`);
+    const entry = ['dist/cli/main.js', 'dist/index.js', 'dist/chunks/worker.js'];
+    const shared = built.filter((path) => /^dist\/chunks\/[\w-]+\.js$/.test(path));
+    expect(built.sort()).toEqual([...new Set([...types, ...entry, ...shared])].sort());
+  });
+
+  test('is in bundles: far fewer files than sources', () => {
+    const scripts = packed.filter((path) => path.endsWith('.js'));
+    expect(scripts.length).toBeLessThan(sourceModules().length / 3);
   });
 
   test('has a program that runs', () => {
     const narthex = join(consumer, 'node_modules', '.bin', 'narthex');
     expect(run(narthex, ['--version'], consumer)).toContain(manifest.version);
     expect(run(narthex, ['--help'], consumer)).toContain('mirror');
+  });
+
+  test.each(Object.values(manifest.bin))('imports nothing before it knows Node: %s', (file) => {
+    expect(fs.readFileSync(join(installed, file), 'utf8')).not.toMatch(/^import\b/m);
+  });
+
+  test.each([
+    ['--version', []],
+    ['stats', ['@napi-rs/blake-hash', 'lmdb']],
+  ])('loads of the packages what a command needs: %s', (command, expected) => {
+    const store = join(consumer, `store-${command}`);
+    const told = join(consumer, `packages-${command}`);
+    const program = join(installed, manifest.bin['narthex'] ?? '');
+    const tell = join(root, 'test', 'support', 'tellPackages.mjs');
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--import', tell, program, command, '--store', store],
+      { env: { ...process.env, TOLD_PACKAGES: told }, encoding: 'utf8' },
+    );
+    const packages = fs.readFileSync(told, 'utf8').split('\n');
+    const ours = Object.keys(manifest.dependencies).filter((name) => packages.includes(name));
+    expect(ours, stderr).toEqual(expected);
   });
 
   test.each(modules)('can be imported: %s', (name) => {

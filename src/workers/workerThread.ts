@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { NarthexError } from '../errors.ts';
 import type { OwnedBytes, WorkerAnswer, WorkerData, WorkerRequest } from './messages.ts';
 
-/** The script: its source or what was built of it, like this module. */
+/** The script: its source, or what was built of it, which `scripts/build.mjs` puts beside this module. */
 const SCRIPT = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
 
 /**
