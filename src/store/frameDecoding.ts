@@ -66,17 +66,18 @@ export async function decodeFrames(
 /**
  * What zlib's `zstdDecompress` does, without asking the other thread once more for what comes after the end: whether
  * all is there is told by its length.
- * @returns what was decoded, where it fits into one piece
+ * @returns what was decoded, or the beginning of what is longer than `size`; nobody looks at `joined` any more
  */
 async function decodeElsewhere(joined: Buffer, size: number): Promise<Buffer | undefined> {
   const decoder = createZstdDecompress({ chunkSize: size + SLACK_BYTES });
-  const pieces: Buffer[] = [];
+  let decoded: Buffer | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       decoder.on('data', (piece: Buffer) => {
-        pieces.push(piece);
-        // what does not fit into one is too long: nobody waits for all of it
-        if (pieces.length > 1) resolve();
+        decoded = piece;
+        // at once: with the next piece of what is too long under way, the other thread would still look at `joined`,
+        // whose memory is given back as soon as we return
+        if (piece.length > size) decoder.destroy();
       });
       decoder.once('error', reject);
       decoder.write(joined, () => resolve());
@@ -84,7 +85,7 @@ async function decodeElsewhere(joined: Buffer, size: number): Promise<Buffer | u
   } finally {
     decoder.destroy();
   }
-  return pieces.length === 1 ? pieces[0] : undefined;
+  return decoded;
 }
 
 /** From the first frame to the end of the last. */

@@ -1,8 +1,8 @@
 /** Frames that lie in one block, with anything between them, against decoding them one by one. */
 import { randomBytes } from 'node:crypto';
-import { zstdCompressSync } from 'node:zlib';
+import { createZstdDecompress, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { decodeFrames, LEAST_GAP_BYTES, type PlacedFrame } from '../../src/store/frameDecoding.ts';
 import { prose } from '../contracts/sampleBytes.ts';
 
@@ -101,4 +101,17 @@ test.each([1000, 100_000])('a frame of 64 MiB that is said to hold %i bytes', as
     ),
   ).toBeUndefined();
   expect(process.memoryUsage.rss() - before).toBeLessThan(32 * 1024 * 1024);
+});
+
+test('nothing looks at the block any more when what was decoded elsewhere is too long', async () => {
+  const decoder = createZstdDecompress();
+  // its native part, which node does not tell of: what is begun there goes on after the stream is destroyed
+  const { _handle: native } = decoder as unknown as { _handle: { write(): void } };
+  decoder.destroy();
+  const begun = vi.spyOn(Object.getPrototypeOf(native) as typeof native, 'write');
+  onTestFinished(() => begun.mockRestore());
+  const { block, frames } = blockOf([new Uint8Array(4 * 1024 * 1024)], []);
+  const lies = frames.map((frame) => ({ ...frame, size: 100_000 }));
+  expect(await decodeFrames(block, lies)).toBeUndefined();
+  expect(begun).toHaveBeenCalledTimes(1);
 });
