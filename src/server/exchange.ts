@@ -7,6 +7,11 @@ export interface Exchange {
   readonly request: CacheRequest;
   /** Aborts when the client goes away; after a complete answer too, when nothing is left to abort. */
   readonly gone: AbortSignal;
+  /**
+   * Whether the memory of a piece may be used again also when {@link write} has failed. Where it may not, what
+   * was given may still be on its way to the client, though nobody waits for it any more.
+   */
+  readonly takesLent: boolean;
   /** Whether the head of an answer was sent. */
   readonly hasBegun: boolean;
   /** Whether all of an answer was sent. */
@@ -14,8 +19,8 @@ export interface Exchange {
   /** Sends the head. */
   begin(status: number, headers: Readonly<Record<string, string>>): void;
   /**
-   * Sends a piece of the body. Resolves when the system has taken it: its memory may be used again, and
-   * no more than one piece is ever held back for a client.
+   * Sends a piece of the body. Resolves when the system has taken it: its memory may be used again (after
+   * a failure: {@link takesLent}), and no more than one piece is ever held back for a client.
    * @throws Error more than the announced length: nothing of the piece is sent
    * @throws the reason of `gone`
    */

@@ -87,6 +87,8 @@ interface ConnectionUse {
 
 class Http1Exchange implements Exchange {
   readonly request: CacheRequest;
+  /** Who is gone has no socket any more: it is closed before anybody is told, with what was to be written to it. */
+  readonly takesLent = true;
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
   readonly #gone = new AbortController();

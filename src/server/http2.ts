@@ -108,6 +108,11 @@ function limitSession(session: ServerHttp2Session, limits: ServerLimits): void {
 
 class Http2Exchange implements Exchange {
   readonly request: CacheRequest;
+  /**
+   * The socket outlives a stream that is reset, and what the session has begun to write to it is neither copied nor
+   * taken back: the client would get whatever the memory is used for next.
+   */
+  readonly takesLent = false;
   readonly #outgoing: Http2ServerResponse;
   readonly #stream: ServerHttp2Stream;
   readonly #gone = new AbortController();

@@ -54,7 +54,8 @@ async function answer(
   const { signal } = deadline;
   let response: CacheResponse;
   try {
-    response = await abortable(routes.handle(request, { signal, lentPieces: true }), signal);
+    const lentPieces = exchange.takesLent;
+    response = await abortable(routes.handle(request, { signal, lentPieces }), signal);
     const { body } = response;
     if (body !== undefined && !(body instanceof Uint8Array)) {
       using slot = bodies.admit(() => exchange.breakOff());

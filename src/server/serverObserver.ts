@@ -80,6 +80,7 @@ export function observed(
   return {
     request,
     gone,
+    takesLent: exchange.takesLent,
     get hasBegun() {
       return exchange.hasBegun;
     },

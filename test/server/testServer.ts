@@ -6,13 +6,14 @@ import {
   connect as connectHttp2,
 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
-import type { CacheRequest, CacheResponse } from '../../src/cacheRoutes/http.ts';
+import type { CacheRequest, CacheResponse, HandleOptions } from '../../src/cacheRoutes/http.ts';
 import { type ListenOptions, listen } from '../../src/server/httpServer.ts';
 
 /** Makes up the answer to a request. */
 export type Answer = (
   request: CacheRequest,
   signal: AbortSignal,
+  options: HandleOptions,
 ) => CacheResponse | Promise<CacheResponse>;
 
 /** A server that answers every request so, and what it reported. */
@@ -22,8 +23,9 @@ export async function serve(answer: Answer, options: Omit<ListenOptions, 'routes
     reportError: (error) => reported.push(error),
     ...options,
     routes: {
-      async handle(request, { signal = new AbortController().signal } = {}) {
-        return answer(request, signal);
+      async handle(request, options = {}) {
+        const { signal = new AbortController().signal } = options;
+        return answer(request, signal, options);
       },
     },
   });
