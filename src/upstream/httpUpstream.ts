@@ -131,13 +131,14 @@ class HttpUpstream implements Upstream {
     const agents = options.dispatcher === undefined ? agentsFor(options, guard) : undefined;
     this.#agents = agents === undefined ? [] : [agents.small, agents.nar];
     const { retry, redirectLimit, dispatcher } = options;
-    const clientOf = (own: Agent | undefined) => {
+    const clientOf = (own: Agent | undefined, isSmall: boolean) => {
       const chosen = dispatcher ?? own;
       if (chosen === undefined) throw new Error('no dispatcher'); // one of the two is there
-      return new HttpClient(base, { dispatcher: chosen, guard, timeouts, retry, redirectLimit });
+      const common = { guard, timeouts, retry, redirectLimit };
+      return new HttpClient(base, { ...common, dispatcher: chosen, isSmall });
     };
-    this.#smallClient = clientOf(agents?.small);
-    this.#narClient = clientOf(agents?.nar);
+    this.#smallClient = clientOf(agents?.small, true);
+    this.#narClient = clientOf(agents?.nar, false);
     this.#narOrigins = new NarOrigins(base, options.narOrigins);
     this.#limits = limits;
     this.#info = new KeptCacheInfo(this.url, options);

@@ -3,6 +3,7 @@
  * tried again where that helps. What a final status means is for the caller to say.
  */
 import type { Dispatcher } from 'undici';
+import { abortable } from '../../abortable.ts';
 import { NarthexError } from '../../errors.ts';
 import { upstreamFailed } from '../failure.ts';
 import type { AddressGuard } from './addressGuard.ts';
@@ -16,6 +17,7 @@ import {
   type RetryOptions,
 } from './retry.ts';
 import { isTransient, transportFailure } from './transportFailure.ts';
+import { Turns } from './turns.ts';
 import { request } from './undici.ts';
 
 /** How many redirects are followed; curl and browsers follow 20 to 50, real caches need 1 or 2. */
@@ -79,6 +81,11 @@ export interface HttpClientOptions {
   readonly retry?: RetryOptions | undefined;
   /** {@link REDIRECT_LIMIT} */
   readonly redirectLimit?: number | undefined;
+  /**
+   * All that is asked for is small: where nothing gets an answer for as long as a connection, a head and a silent
+   * body may take together, what waits for its turn fails. NARs may have all connections for hours. Default `false`.
+   */
+  readonly isSmall?: boolean | undefined;
 }
 
 /** One GET. */
@@ -107,10 +114,17 @@ export function contentLength(answer: HttpAnswer): number | undefined {
 export class HttpClient {
   readonly #base: BaseUrl;
   readonly #options: HttpClientOptions;
+  readonly #turns: Turns | undefined;
 
   constructor(base: BaseUrl, options: HttpClientOptions) {
     this.#base = base;
     this.#options = options;
+    const {
+      connectMs = CONNECT_TIMEOUT_MS,
+      headersMs = HEADERS_TIMEOUT_MS,
+      bodyMs = BODY_TIMEOUT_MS,
+    } = options.timeouts ?? {};
+    this.#turns = options.isSmall ? new Turns(connectMs + headersMs + bodyMs) : undefined;
   }
 
   /** The attempts that one thing may take. */
@@ -190,19 +204,26 @@ export class HttpClient {
     const { dispatcher, guard, timeouts = {} } = this.#options;
     guard.check(url);
     const authorization = this.#base.authorizationFor(url);
-    const response = await request(dispatcher, url, {
-      signal,
-      headers: {
-        'user-agent': USER_AGENT,
-        // an encoded body cannot be resumed, and NARs are compressed already
-        'accept-encoding': 'identity',
-        ...headers,
-        ...(authorization === undefined ? {} : { authorization }),
-      },
-      headersTimeout: timeouts.headersMs ?? HEADERS_TIMEOUT_MS,
-      bodyTimeout: timeouts.bodyMs ?? BODY_TIMEOUT_MS,
-      highWaterMark: READ_AHEAD_BYTES,
-    });
+    const send = (watched: AbortSignal) => {
+      const answered = request(dispatcher, url, {
+        signal: watched,
+        headers: {
+          'user-agent': USER_AGENT,
+          // an encoded body cannot be resumed, and NARs are compressed already
+          'accept-encoding': 'identity',
+          ...headers,
+          ...(authorization === undefined ? {} : { authorization }),
+        },
+        headersTimeout: timeouts.headersMs ?? HEADERS_TIMEOUT_MS,
+        bodyTimeout: timeouts.bodyMs ?? BODY_TIMEOUT_MS,
+        highWaterMark: READ_AHEAD_BYTES,
+      });
+      // undici looks at the signal of a request no sooner than when its turn comes
+      return abortable(answered, watched);
+    };
+    const stuck = () =>
+      upstreamFailed('headersTimeout', shownUrl(url), 'no request got its turn in time', {});
+    const response = await (this.#turns?.watch(signal, send, stuck) ?? send(signal));
     // a body may fail while nobody reads it; who does read it gets the error all the same
     response.body.on('error', () => {});
     return {

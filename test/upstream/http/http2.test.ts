@@ -6,6 +6,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type Settings,
 } from 'node:http2';
 import { setDefaultCACertificates } from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
@@ -39,8 +40,12 @@ class Http2Cache implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start(respond: Respond, options: HttpUpstreamOptions = {}): Promise<Http2Cache> {
-    const server = createSecureServer({ ...certificate, allowHTTP1: true });
+  static async start(
+    respond: Respond,
+    options: HttpUpstreamOptions = {},
+    settings: Settings = {},
+  ): Promise<Http2Cache> {
+    const server = createSecureServer({ ...certificate, allowHTTP1: true, settings });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
@@ -176,6 +181,40 @@ describe('over HTTP/2', () => {
     await using cache = await Http2Cache.start(respond, { ...ONCE, timeouts });
     await expect(cache.upstream.narinfo(HASH_PART)).rejects.toMatchObject({ facts: { kind } });
   });
+});
+
+test('HTTP/2: a cache that takes no requests fails all that wait for their turn', async () => {
+  const timeouts = { connectMs: 100, headersMs: 100, bodyMs: 100 };
+  const none = { maxConcurrentStreams: 0 };
+  await using cache = await Http2Cache.start(answer, { ...ONCE, timeouts }, none);
+  // the first may be on its way before the settings are
+  await Promise.allSettled([cache.upstream.narinfo(HASH_PART)]);
+  const asked = hashParts(20).map((hashPart) => cache.upstream.narinfo(hashPart));
+  const failure = { status: 'rejected', reason: { facts: { kind: 'headersTimeout' } } };
+  expect(await Promise.allSettled(asked)).toMatchObject(asked.map(() => failure));
+});
+
+test('HTTP/2: a request that waits for its turn can be aborted', async () => {
+  await using cache = await Http2Cache.start(answer, ONCE, { maxConcurrentStreams: 0 });
+  await Promise.allSettled([
+    cache.upstream.narinfo(HASH_PART, { signal: AbortSignal.timeout(300) }),
+  ]);
+  const controller = new AbortController();
+  const asked = hashParts(3).map((hashPart) => cache.upstream.narinfo(hashPart, controller));
+  controller.abort(new Error('enough'));
+  for (const one of asked) await expect(one).rejects.toThrow('enough');
+});
+
+test('HTTP/2: who waits long for a turn waits on as long as others get answers', async () => {
+  const timeouts = { connectMs: 100, headersMs: 1000, bodyMs: 100 };
+  const one = { maxConcurrentStreams: 1 };
+  const slow: Respond = (_request, response) => {
+    setTimeout(() => response.end('StorePath: x\n'), 300);
+  };
+  const options = { ...ONCE, timeouts, maxConnections: 1 };
+  await using cache = await Http2Cache.start(slow, options, one);
+  const asked = hashParts(8).map((hashPart) => outcome(cache.upstream.narinfo(hashPart)));
+  expect(await Promise.all(asked)).toEqual(asked.map(() => 'there'));
 });
 
 describe('over HTTP/1.1', () => {
