@@ -1,8 +1,10 @@
 /** The LMDB index of a store. Several processes may have it open at once. */
-import { access } from 'node:fs/promises';
+import { access, realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { utf8 } from '../bytes.ts';
 import { NarthexError } from '../errors.ts';
+import { SharedResources } from '../sharedResources.ts';
 import { checkIndexFile, unfinishedStore } from './indexFile.ts';
 import {
   ADDED_TABLES,
@@ -28,16 +30,33 @@ const FIRST_PACK = 1;
 /** The sub-databases by name. */
 export type Tables = Readonly<Record<TableName, Table>>;
 
+type Root = RootDatabase<Uint8Array, Uint8Array>;
+
+/** What LMDB's binding has open. */
+interface OpenIndex {
+  readonly root: Root;
+  readonly tables: Tables;
+}
+
+/**
+ * What this process has open for writing, by path. LMDB's binding must not have one file open for writing twice:
+ * opening a sub-database takes the lock for writing on the main thread, which the other one's transaction may
+ * hold until the main thread has run it.
+ */
+const openForWriting = new SharedResources<OpenIndex>(({ root }) => root.close());
+
 /** An open index. */
 export class StoreIndex implements AsyncDisposable {
   readonly tables: Tables;
-  readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly path: string;
+  readonly #root: Root;
+  readonly #close: () => Promise<void>;
 
-  private constructor(path: string, root: RootDatabase<Uint8Array, Uint8Array>, tables: Tables) {
+  private constructor(path: string, { root, tables }: OpenIndex, close: () => Promise<void>) {
     this.path = path;
-    this.#root = root;
     this.tables = tables;
+    this.#root = root;
+    this.#close = close;
   }
 
   /**
@@ -56,32 +75,14 @@ export class StoreIndex implements AsyncDisposable {
     );
     // where it should be there, this says why it is not
     if (exists || !options.create) await checkIndexFile(path, options.readOnly);
-    let root: RootDatabase<Uint8Array, Uint8Array> | undefined;
-    try {
-      root = open<Uint8Array, Uint8Array>(path, {
-        encoding: 'binary',
-        keyEncoding: 'binary',
-        maxDbs: TABLE_NAMES.length,
-        mapSize: MAP_BYTES,
-        noSubdir: true,
-        // a commit is acknowledged when it is on disk
-        overlappingSync: false,
-        // every write is in a transaction; batching what is written outside of one leaves a promise
-        // unhandled when a commit fails
-        eventTurnBatching: false,
-        // typed as a plain boolean though it may be left out
-        ...(options.readOnly ? { readOnly: true } : {}),
-      });
-      const complete = checkSchema(root, path);
-      if (!complete && options.readOnly) throw unfinishedStore(path);
-      const tables = openTables(root, path);
-      // last: an index that says its schema is whole
-      if (!complete) await root.childTransaction(() => putSchema(tables.meta));
-      return new StoreIndex(path, root, tables);
-    } catch (error) {
-      await root?.close();
-      throw storeFailure('opening the index', path, error);
+    if (options.readOnly) {
+      const index = await openIndex(path, true);
+      return new StoreIndex(path, index, () => index.root.close());
     }
+    const { value, leave } = await openForWriting.enter(await canonicalPath(path), () =>
+      openIndex(path, false),
+    );
+    return new StoreIndex(path, value, leave);
   }
 
   /**
@@ -119,8 +120,46 @@ export class StoreIndex implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await orStoreFailure('closing the index', this.path, () => this.#root.close());
+    await orStoreFailure('closing the index', this.path, this.#close);
   }
+}
+
+async function openIndex(path: string, readOnly: boolean): Promise<OpenIndex> {
+  let root: Root | undefined;
+  try {
+    root = open<Uint8Array, Uint8Array>(path, {
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      maxDbs: TABLE_NAMES.length,
+      mapSize: MAP_BYTES,
+      noSubdir: true,
+      // a commit is acknowledged when it is on disk
+      overlappingSync: false,
+      // every write is in a transaction; batching what is written outside of one leaves a promise
+      // unhandled when a commit fails
+      eventTurnBatching: false,
+      // typed as a plain boolean though it may be left out
+      ...(readOnly ? { readOnly: true } : {}),
+    });
+    const complete = checkSchema(root, path);
+    if (!complete && readOnly) throw unfinishedStore(path);
+    const tables = openTables(root, path);
+    // last: an index that says its schema is whole
+    if (!complete) await root.childTransaction(() => putSchema(tables.meta));
+    return { root, tables };
+  } catch (error) {
+    await root?.close();
+    throw storeFailure('opening the index', path, error);
+  }
+}
+
+/** The same for each way to write the path of one file, which need not be there yet. */
+async function canonicalPath(path: string): Promise<string> {
+  const directory = dirname(path);
+  return join(
+    await orStoreFailure('opening the index', directory, () => realpath(directory)),
+    basename(path),
+  );
 }
 
 /** The number that the next pack will get: those of all packs there are lie below it. */
@@ -145,7 +184,7 @@ async function commitError(error: unknown): Promise<unknown> {
  * @returns false where a store is only being made, or was when whoever made it ended
  * @throws STORE_VERSION
  */
-function checkSchema(root: RootDatabase<Uint8Array, Uint8Array>, path: string): boolean {
+function checkSchema(root: Root, path: string): boolean {
   // typed as if it always succeeded; what is absent from an index opened for reading is undefined
   const meta = new Table(
     () => root.openDB({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' }),
@@ -167,11 +206,7 @@ function putSchema(meta: Table): void {
   if (!meta.has(SCHEMA_KEY)) meta.put(SCHEMA_KEY, encodeU32(SCHEMA_VERSION));
 }
 
-function openTable(
-  root: RootDatabase<Uint8Array, Uint8Array>,
-  path: string,
-  name: TableName,
-): Table {
+function openTable(root: Root, path: string, name: TableName): Table {
   // openDB is typed as if it always succeeded; a table that is absent from an index opened for
   // reading comes back as undefined
   const openRaw = (): RawTable | undefined =>
@@ -186,7 +221,7 @@ function openTable(
   return table;
 }
 
-function openTables(root: RootDatabase<Uint8Array, Uint8Array>, path: string): Tables {
+function openTables(root: Root, path: string): Tables {
   const tableOf = (name: TableName) => openTable(root, path, name);
   return {
     meta: tableOf('meta'),

@@ -1,5 +1,6 @@
 /** Opening, reopening, and what is refused. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../src/bytes.ts';
@@ -27,6 +28,24 @@ async function overwrite(directory: string, table: string, key: Uint8Array, valu
   await root.openDB({ name: table, encoding: 'binary', keyEncoding: 'binary' }).put(key, value);
   await root.close();
 }
+
+describe('a store that one process opens several times', () => {
+  test('is opened while another transaction waits for the main thread', async () => {
+    await using directory = await temporaryDirectory('store');
+    const link = join(directory.path, 'link');
+    await symlink('real', link);
+    await mkdir(join(directory.path, 'real'));
+    await using first = await Store.open(join(directory.path, 'real'));
+    for (let i = 0; i < 10; i++) {
+      const put = first.pathInfos.put(await writePath(first, `path-${i}`, i));
+      await using second = await Store.open(link);
+      const { storePath } = await put;
+      expect(await second.pathInfos.get(storePath.digest)).toEqual(await put);
+    }
+    // that others have closed it does not close it here
+    await first.pathInfos.put(await writePath(first, 'last', 10));
+  });
+});
 
 describe('a store that is closed and opened again', () => {
   test('has all that was kept', async () => {

@@ -12,6 +12,7 @@ import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 import { readWhole, writePath } from './randomPath.ts';
 
 const STORE = new URL('../../src/store/store.ts', import.meta.url).href;
+const REOPENING = new URL('./reopeningProcess.ts', import.meta.url).pathname;
 const WRITER = new URL('./writerProcess.ts', import.meta.url).pathname;
 
 type Writer = ChildProcessByStdio<null, Readable, null>;
@@ -126,3 +127,14 @@ test('a reader that was killed holding what it read keeps nobody from writing or
   expect(after - before).toBeLessThan(1_000_000);
   for (const name of ['before', 'during', 'after-39']) await checkPath(store, name);
 });
+
+test('a process that has a store open opens it again while it writes', async () => {
+  await using directory = await temporaryDirectory('store');
+  const args = [REOPENING, directory.path, '60'];
+  // in a process of its own, since what must not happen stops all that runs in it
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    timeout: 45_000,
+  });
+  expect(await once(child, 'exit')).toEqual([0, null]);
+}, 60_000);
