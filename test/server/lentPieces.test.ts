@@ -81,8 +81,10 @@ test('HTTP/2: a stream that is reset while the socket is full sends nothing of i
   ahead.pause();
   await server.untilStuck();
   stream.close(constants.NGHTTP2_CANCEL);
-  await server.left;
+  // Node 24 tells of the reset only once the socket has room
+  await Promise.race([server.left, sleep(2000)]);
   ahead.resume();
+  await server.left;
   // the answer comes behind all that was under way
   await new Promise<void>((resolve) => session.ping(() => resolve()));
   expect(Buffer.concat(received).includes(SECRET)).toBe(false);
