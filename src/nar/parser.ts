@@ -5,8 +5,6 @@
  * in the pushed chunk is read in place; one that spans chunks is gathered first, in a buffer as long
  * as the longest token. Contents of files are handed on as views and never gathered. So memory is
  * bounded by the names of the open directories, whatever the chunks and whatever the NAR.
- *
- * The file is long because the machine is one thing: each step both reads and changes its state.
  */
 import { displayBytes, EMPTY } from '../bytes.ts';
 import { type ErrorFacts, NarthexError } from '../errors.ts';
@@ -14,6 +12,17 @@ import { checkLimit, DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { Action, STEPS, State, type Step } from './grammar.ts';
 import { targetFault } from './names.ts';
 import { OpenDirectories } from './openDirectories.ts';
+import {
+  badStringLength,
+  expectedIn,
+  invalidNar,
+  type NarPlace,
+  narTooLong,
+  otherNarSize,
+  trailingBytes,
+  unexpectedToken,
+  wrongPadding,
+} from './parserErrors.ts';
 import {
   isTokenAt,
   LENGTH_BYTES,
@@ -127,13 +136,13 @@ export class NarParser {
     try {
       if (this.#state !== State.Done) {
         throw this.#invalid('the NAR is cut off', {
-          expected: this.#expected(),
+          expected: expectedIn(this.#state, this.#left),
           actual: 'end of input',
           receivedBytes: this.#offset + this.#carried,
         });
       }
       if (this.#narSizeBytes !== undefined && this.#offset !== this.#narSizeBytes) {
-        throw this.#sizeMismatch(this.#offset);
+        throw otherNarSize(this.#where(), this.#narSizeBytes, this.#offset);
       }
     } catch (error) {
       this.#failure = { error };
@@ -152,7 +161,7 @@ export class NarParser {
     while (at < length) {
       if (this.#state === State.Contents) at += this.#readContents(bytes, at);
       else if (this.#state === State.ContentsPadding) at += this.#readPadding(bytes, at);
-      else if (this.#state === State.Done) throw this.#trailing();
+      else if (this.#state === State.Done) throw trailingBytes(this.#where());
       else if (this.#carried > 0) at += this.#gather(bytes, at);
       else {
         const taken = this.#readToken(bytes, view, at);
@@ -161,7 +170,7 @@ export class NarParser {
       }
     }
     if (length < chunk.length) {
-      if (this.#state === State.Done) throw this.#trailing();
+      if (this.#state === State.Done) throw trailingBytes(this.#where());
       throw this.#tooLong(this.#maxBytes + chunk.length - length);
     }
   }
@@ -198,7 +207,7 @@ export class NarParser {
       }
       const length = lengthAt(view, at);
       if (length <= LONGEST_TOKEN_BYTES && available < stringBytes(length)) return 0;
-      throw this.#unexpected(steps, bytes, view, at);
+      throw unexpectedToken(this.#where(), this.#state, bytes, view, at);
     }
     if (this.#state === State.FileSize) {
       this.#startFile(view, at);
@@ -207,7 +216,7 @@ export class NarParser {
     const length = lengthAt(view, at);
     const inName = this.#state === State.Name;
     if (length === 0 || length > (inName ? MAX_NAME_BYTES : MAX_TARGET_BYTES)) {
-      throw this.#badLength(inName, view.getBigUint64(at, true));
+      throw badStringLength(this.#where(), inName, view.getBigUint64(at, true));
     }
     const wireBytes = stringBytes(length);
     if (available < wireBytes) return 0;
@@ -338,13 +347,7 @@ export class NarParser {
   #checkZeros(bytes: Uint8Array, from: number, to: number, offset: number): void {
     for (let i = from; i < to; i++) {
       const byte = bytes[i];
-      if (byte !== 0) {
-        throw this.#invalid('padding is not zero', {
-          offset: offset + i - from,
-          expected: 0,
-          actual: byte,
-        });
-      }
+      if (byte !== 0) throw wrongPadding(this.#where(), offset + i - from, byte);
     }
   }
 
@@ -367,83 +370,19 @@ export class NarParser {
     }
   }
 
-  // errors
-
-  /** The place of the next token: its offset, and the path of the node that it belongs to. */
-  #where(): { offset: number; path: string } {
+  /** The place of the next token. */
+  #where(): NarPlace {
     return { offset: this.#offset, path: this.#open.path(this.#name) };
   }
 
   #invalid(message: string, facts: ErrorFacts): NarthexError {
-    const all = { ...this.#where(), ...facts };
-    return new NarthexError('NAR_INVALID', `${message}, at byte ${all.offset} (${all.path})`, all);
-  }
-
-  #badLength(inName: boolean, length: bigint): NarthexError {
-    const expected = `1 to ${inName ? MAX_NAME_BYTES : MAX_TARGET_BYTES} bytes`;
-    const what = inName ? 'a name' : 'a symlink target';
-    return this.#invalid(`${what} has ${expected}`, { expected, actual: length });
-  }
-
-  #unexpected(steps: readonly Step[], bytes: Uint8Array, view: DataView, at: number): NarthexError {
-    const expected = this.#expected();
-    const length = lengthAt(view, at);
-    if (length > LONGEST_TOKEN_BYTES) {
-      const actual = `a string of ${view.getBigUint64(at, true)} bytes`;
-      return this.#invalid(`expected ${expected}, found ${actual}`, { expected, actual });
-    }
-    const start = at + LENGTH_BYTES;
-    const text = displayBytes(bytes.subarray(start, start + length));
-    if (steps.some((step) => step.token.text === text)) {
-      // the right string, so it is its padding
-      const padding = bytes.subarray(start + length, at + stringBytes(length));
-      const first = padding.findIndex((byte) => byte !== 0);
-      const offset = this.#offset + LENGTH_BYTES + length + first;
-      return this.#invalid('padding is not zero', { offset, expected: 0, actual: padding[first] });
-    }
-    const actual = `"${text}"`;
-    return this.#invalid(`expected ${expected}, found ${actual}`, { expected, actual });
-  }
-
-  /** What may come next, in words. */
-  #expected(): string {
-    const steps = STEPS[this.#state];
-    if (steps !== undefined) return steps.map((step) => `"${step.token.text}"`).join(' or ');
-    switch (this.#state) {
-      case State.FileSize:
-        return 'the size of a file';
-      case State.Contents:
-        return `${this.#left} more bytes of contents`;
-      case State.ContentsPadding:
-        return `${this.#left} more bytes of padding`;
-      case State.Target:
-        return 'a symlink target';
-      default:
-        return 'a name';
-    }
-  }
-
-  #trailing(): NarthexError {
-    return this.#invalid('bytes follow the end of the NAR', {
-      expected: 'end of input',
-      actual: 'more bytes',
-    });
+    return invalidNar(this.#where(), message, facts);
   }
 
   #tooLong(atLeastBytes: number): NarthexError {
-    if (this.#narSizeBytes !== undefined) return this.#sizeMismatch(atLeastBytes);
-    return new NarthexError(
-      'LIMIT_EXCEEDED',
-      `a NAR has ${atLeastBytes} bytes or more, the limit narBytes is ${this.#maxBytes}`,
-      { ...this.#where(), limit: 'narBytes', expected: this.#maxBytes, actual: atLeastBytes },
-    );
-  }
-
-  #sizeMismatch(actual: number): NarthexError {
-    const all = { ...this.#where(), expected: this.#maxBytes, actual };
-    const message = `a NAR of ${this.#maxBytes} bytes was declared, this one has ${
-      actual > this.#maxBytes ? 'at least ' : ''
-    }${actual}`;
-    return new NarthexError('NAR_SIZE_MISMATCH', message, all);
+    const where = this.#where();
+    return this.#narSizeBytes === undefined
+      ? narTooLong(where, this.#maxBytes, atLeastBytes)
+      : otherNarSize(where, this.#narSizeBytes, atLeastBytes);
   }
 }

@@ -46,12 +46,13 @@ export class PackReader implements AsyncDisposable {
    */
   async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafe(length);
-    if (length < WINDOW_BYTES) await this.#readWindowed(pack, offset, bytes);
+    if (length < WINDOW_BYTES) await this.readWindowed(pack, offset, bytes);
     else await this.readInto(pack, offset, bytes);
     return bytes;
   }
 
-  async #readWindowed(pack: number, offset: number, target: Buffer): Promise<void> {
+  /** `readInto`, of little, which is read together with what follows it. @throws STORE_INVALID | STORE_FAILED */
+  async readWindowed(pack: number, offset: number, target: Buffer): Promise<void> {
     await this.#reading(pack, offset, async (open) => {
       const { window } = open;
       const start = offset - (window?.offset ?? offset);

@@ -30,7 +30,7 @@ export interface ReadAllOptions {
   readonly form?: 'decoded' | 'encoded' | undefined;
 }
 
-/** Less than this is read together with what follows it: see {@link PackReader.read}. */
+/** Less than this is read together with what follows it: see {@link PackReader.readWindowed}. */
 const WINDOWED_BYTES = 16 * 1024;
 
 /** Reads records from packs. */
@@ -161,7 +161,7 @@ export class RecordReader {
       await this.#writer.ensureWritten(last);
       const target = block.subarray(at, at + end - offset);
       if (block.length < WINDOWED_BYTES) {
-        target.set(await this.#packs.read(last.pack, offset, target.length));
+        await this.#packs.readWindowed(last.pack, offset, target);
       } else {
         await this.#packs.readInto(last.pack, offset, target);
       }

@@ -44,8 +44,8 @@ import type { RecordLocation } from './packFormat.ts';
  */
 export const SCHEMA_VERSION = 1;
 
-/** The sub-databases by name. */
-export const TABLE_NAMES = [
+/** Those that every store has. */
+const FIRST_TABLE_NAMES = [
   'meta',
   'pack',
   'chunk',
@@ -57,26 +57,19 @@ export const TABLE_NAMES = [
   'closure',
   'referrer',
   'finding',
-  'extra',
-  'used',
-  'pin',
-  'lease',
-  'stamp',
-  'level',
 ] as const;
 
-/** Those that came after the first stores were made, and may be absent from one that is only read. */
-export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>([
-  'extra',
-  'used',
-  'pin',
-  'lease',
-  'stamp',
-  'level',
-]);
+/** Those that came after the first stores were made. */
+const ADDED_TABLE_NAMES = ['extra', 'used', 'pin', 'lease', 'stamp', 'level'] as const;
+
+/** The sub-databases by name. */
+export const TABLE_NAMES = [...FIRST_TABLE_NAMES, ...ADDED_TABLE_NAMES] as const;
 
 /** A sub-database's name. */
 export type TableName = (typeof TABLE_NAMES)[number];
+
+/** Those that may be absent from a store that is only read. */
+export const ADDED_TABLES: ReadonlySet<TableName> = new Set<TableName>(ADDED_TABLE_NAMES);
 
 const LOCATION_BYTES = 19;
 const NAR_SIZE_BYTES = 8;

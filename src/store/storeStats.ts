@@ -1,8 +1,8 @@
 /** How much a store holds and takes. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EMPTY } from '../bytes.ts';
 import { Digest } from '../castore/digest.ts';
+import { allocatedBytes, statIfThere } from './allocation.ts';
 import { indexPath, isPackName, packsPath } from './layout.ts';
 import type { RecordLocation } from './packFormat.ts';
 import { packLevel } from './packRows.ts';
@@ -10,10 +10,7 @@ import { narSizeOfRecord } from './pathInfoCodec.ts';
 import { decodeLocation, variantRowKey } from './schema.ts';
 import { orStoreFailure } from './storeFailure.ts';
 import type { Tables } from './storeIndex.ts';
-import type { Table } from './table.ts';
-
-/** `st_blocks` counts in these, whatever the file system's own blocks are (stat(2)). */
-const STAT_BLOCK_BYTES = 512;
+import { eachRow, type Table } from './table.ts';
 
 /** What a store holds and takes. */
 export interface StoreStats {
@@ -108,7 +105,7 @@ async function countRecords(
   const byEncoding = { raw: new Tally(), zstd: new Tally() };
   const byPack = new Map<number, Tally>();
   for (const table of [tables.chunk, tables.directory]) {
-    await eachRow(table, (_, value) => {
+    await eachRow(table, ({ value }) => {
       const location = decodeLocation(value);
       byEncoding[location.encoding].add(location);
       let tally = byPack.get(location.pack);
@@ -159,23 +156,15 @@ async function sizesOnDisk(
   const index = indexPath(directory);
   let packBytes = 0;
   for (const name of await packNamesIn(directory)) {
-    packBytes += await allocatedBytes(join(packsPath(directory), name));
+    packBytes += await bytesOf(join(packsPath(directory), name));
   }
-  const indexBytes = (await allocatedBytes(index)) + (await allocatedBytes(`${index}-lock`));
+  const indexBytes = (await bytesOf(index)) + (await bytesOf(`${index}-lock`));
   return { packBytes, indexBytes };
 }
 
-/** A pack that a collection removed since it was listed takes nothing. */
-async function allocatedBytes(path: string): Promise<number> {
-  return await orStoreFailure('measuring a file', path, async () => {
-    try {
-      const { blocks } = await stat(path);
-      return blocks * STAT_BLOCK_BYTES;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
-      throw error;
-    }
-  });
+async function bytesOf(path: string): Promise<number> {
+  const measured = await statIfThere(path);
+  return measured === undefined ? 0 : allocatedBytes(measured);
 }
 
 async function sum(
@@ -183,19 +172,8 @@ async function sum(
   amount: (key: Uint8Array, value: Uint8Array) => number,
 ): Promise<number> {
   let total = 0;
-  await eachRow(table, (key, value) => {
+  await eachRow(table, ({ key, value }) => {
     total += amount(key, value);
   });
   return total;
-}
-
-async function eachRow(
-  table: Table,
-  action: (key: Uint8Array, value: Uint8Array) => void,
-): Promise<void> {
-  for (const page of table.pages(EMPTY)) {
-    for (const { key, value } of page) action(key, value);
-    // millions of rows must not keep the event loop
-    await new Promise(setImmediate);
-  }
 }

@@ -154,3 +154,11 @@ export class Table {
     }
   }
 }
+
+/** Goes through a whole table, without keeping the event loop: there may be millions of rows. */
+export async function eachRow(table: Table, action: (row: Row) => void): Promise<void> {
+  for (const page of table.pages(EMPTY)) {
+    for (const row of page) action(row);
+    await new Promise(setImmediate);
+  }
+}

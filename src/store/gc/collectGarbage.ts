@@ -7,10 +7,10 @@
  *
  * A collection that is killed at any moment has only deleted what nothing refers to; the next one goes on.
  */
-import { isNarthexError, type NarthexError } from '../../errors.ts';
+import type { NarthexError } from '../../errors.ts';
 import type { PackWriter } from '../packWriter.ts';
 import { encodeU32 } from '../schema.ts';
-import type { StoreIndex } from '../storeIndex.ts';
+import type { StoreIndex, Tables } from '../storeIndex.ts';
 import { storedBytesOf } from '../storeStats.ts';
 import { CollectionTurn, firstLivePack, stampsOfEndedProcesses } from './barrier.ts';
 import { ContentMarks, runInTurns } from './contentMarks.ts';
@@ -25,7 +25,7 @@ import {
   type Selection,
   selectVariants,
 } from './retention.ts';
-import { type RewriteParts, removeFailedPacks, removePack, rewritePack } from './rewritePack.ts';
+import { type RewriteParts, removePack, rewriteOrTell } from './rewritePack.ts';
 import { countGarbage, Garbage, type SweepCounts, sweep } from './sweep.ts';
 
 /** What to collect. */
@@ -94,15 +94,11 @@ export async function collectGarbage(
     await turn.passed(signal, patienceMs);
     const rules = await rulesOf(index, options, now, reader);
     const selection = await turn.transaction(() => removeVariants(index.tables, rules));
-    const kept = [...selection.kept].flatMap((key) => selection.all.get(key) ?? []);
-    const marks = new ContentMarks(index.tables, reader);
-    for (const { node } of kept) await runInTurns(marks.markNode(node), signal);
+    const { kept, marks } = await markKept(index.tables, selection, reader, signal);
     await turn.enter('sweeping');
     await turn.passed(signal, patienceMs);
-    const garbage = new Garbage(index.tables, { marks, firstPack: turn.firstPack });
-    await runInTurns(garbage.markExtraFiles(), signal);
-    await runInTurns(garbage.markWritten(), signal);
-    await runInTurns(garbage.markStamps(), signal);
+    const { firstPack } = turn;
+    const garbage = await garbageBeside(index.tables, { marks, firstPack }, signal);
     collected = { selection, counts: await sweep(turn, garbage, kept, signal) };
     await turn.enter('rewriting');
     packs = await giveBack({ ...parts, index: turn }, turn.firstPack, options);
@@ -116,6 +112,32 @@ export async function collectGarbage(
     storedBytesBefore,
     storedBytes: await storedBytesOf(directory),
   };
+}
+
+/** Marks the content of the variants that stay. */
+async function markKept(
+  tables: Tables,
+  { kept: keys, all }: Selection,
+  reader: DirectoryReader,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly kept: readonly LinkedVariant[]; readonly marks: ContentMarks }> {
+  const kept = [...keys].flatMap((key) => all.get(key) ?? []);
+  const marks = new ContentMarks(tables, reader);
+  for (const { node } of kept) await runInTurns(marks.markNode(node), signal);
+  return { kept, marks };
+}
+
+/** What is garbage beside what is marked, and beside all else that is relied on. */
+async function garbageBeside(
+  tables: Tables,
+  parts: ConstructorParameters<typeof Garbage>[1],
+  signal: AbortSignal | undefined,
+): Promise<Garbage> {
+  const garbage = new Garbage(tables, parts);
+  await runInTurns(garbage.markExtraFiles(), signal);
+  await runInTurns(garbage.markWritten(), signal);
+  await runInTurns(garbage.markStamps(), signal);
+  return garbage;
 }
 
 function removedVariant({ digest, closureDigest }: LinkedVariant): RemovedVariant {
@@ -146,8 +168,7 @@ async function giveBack(
   { maxBytes, signal }: CollectOptions,
 ): Promise<Packs> {
   const { directory, index } = parts;
-  const everything = { chunk: () => true, directory: () => true };
-  const uses = await packUses(directory, index.tables, everything);
+  const uses = await packUses(directory, index.tables);
   const damagedPacks: NarthexError[] = [];
   let removedPacks = 0;
   let rewrittenPacks = 0;
@@ -158,17 +179,10 @@ async function giveBack(
       removedPacks++;
       continue;
     }
-    try {
-      await rewritePack(parts, use, signal);
-      if (use.records === 0) removedPacks++;
-      else rewrittenPacks++;
-    } catch (error) {
-      if (!isNarthexError(error, 'STORE_INVALID')) {
-        await removeFailedPacks(parts);
-        throw error;
-      }
-      damagedPacks.push(error);
-    }
+    const damage = await rewriteOrTell(parts, use, signal);
+    if (damage !== undefined) damagedPacks.push(damage);
+    else if (use.records === 0) removedPacks++;
+    else rewrittenPacks++;
   }
   return { removedPacks, rewrittenPacks, damagedPacks };
 }
@@ -185,14 +199,9 @@ async function foresee(
   const passedOver = stampsOfEndedProcesses(tables, Date.now());
   const rules = await rulesOf(index, options, now, reader, passedOver);
   const selection = selectVariants(tables, rules);
-  const kept = [...selection.kept].flatMap((key) => selection.all.get(key) ?? []);
-  const marks = new ContentMarks(tables, reader);
-  for (const { node } of kept) await runInTurns(marks.markNode(node), signal);
+  const { kept, marks } = await markKept(tables, selection, reader, signal);
   const firstPack = firstLivePack(tables, Date.now());
-  const garbage = new Garbage(tables, { marks, firstPack, passedOver });
-  await runInTurns(garbage.markExtraFiles(), signal);
-  await runInTurns(garbage.markWritten(), signal);
-  await runInTurns(garbage.markStamps(), signal);
+  const garbage = await garbageBeside(tables, { marks, firstPack, passedOver }, signal);
   const uses = await packUses(directory, tables, {
     chunk: (row) => !garbage.chunk(row),
     directory: (row) => !garbage.directory(row),

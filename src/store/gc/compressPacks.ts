@@ -34,7 +34,7 @@ import { checkNoCompression, type Lease } from './lease.ts';
 import { collectionState, leasesOf, putCompressingProcess } from './leaseTable.ts';
 import { isCollecting, isLive } from './liveness.ts';
 import { type PackUse, packUses } from './packUse.ts';
-import { asItLies, type Reencoding, removeFailedPacks, rewritePack } from './rewritePack.ts';
+import { asItLies, type Reencoding, rewriteOrTell } from './rewritePack.ts';
 
 /**
  * The level where there is time: 7% smaller than that at which content comes in, for 3.4 times the work.
@@ -98,7 +98,7 @@ export async function compressPacks(
   const { toDo, inUse } = lessCompressed(tables, level, firstPack);
   const damagedPacks: NarthexError[] = [];
   let compressedPacks = 0;
-  const uses = await packUses(directory, tables, EVERYTHING);
+  const uses = await packUses(directory, tables);
   await using writer = openWriter();
   const encode = encoderOf(level);
   const reencoding: Reencoding = {
@@ -109,15 +109,11 @@ export async function compressPacks(
   for (const use of uses.filter(({ number }) => toDo.has(number))) {
     signal?.throwIfAborted();
     try {
-      await rewritePack({ directory, index, writer, reencoding }, use, signal);
-      compressedPacks++;
+      const damage = await rewriteOrTell({ directory, index, writer, reencoding }, use, signal);
+      if (damage === undefined) compressedPacks++;
+      else damagedPacks.push(damage);
     } catch (error) {
-      if (await wasRemoved(index, use, error)) continue;
-      if (!isNarthexError(error, 'STORE_INVALID')) {
-        await removeFailedPacks({ directory, index, writer });
-        throw error;
-      }
-      damagedPacks.push(error);
+      if (!(await wasRemoved(index, use, error))) throw error;
     }
   }
   await writer.complete();
@@ -126,8 +122,6 @@ export async function compressPacks(
     storedBytes: await storedBytesOf(directory),
   };
 }
-
-const EVERYTHING = { chunk: () => true, directory: () => true };
 
 /** The packs that the index refers to in which something was compressed at a lower level. */
 function lessCompressed(

@@ -1,16 +1,12 @@
 /** How much of each pack is referred to. */
-import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { EMPTY } from '../../bytes.ts';
+import { readdir } from 'node:fs/promises';
+import { allocatedBytes, statIfThere } from '../allocation.ts';
 import { isPackName, packPath, packsPath } from '../layout.ts';
 import { endOffset, PACK_HEADER_BYTES } from '../packFormat.ts';
 import { decodeLocation } from '../schema.ts';
 import { orStoreFailure } from '../storeFailure.ts';
 import type { Tables } from '../storeIndex.ts';
-import type { Row } from '../table.ts';
-
-/** `st_blocks` counts in these (stat(2)). */
-const STAT_BLOCK_BYTES = 512;
+import { eachRow, type Row } from '../table.ts';
 
 /** A pack with a larger part that is dead is rewritten: to move seven bytes for one that is freed is enough. */
 const REWRITE_DEAD_SHARE = 1 / 8;
@@ -26,16 +22,6 @@ export interface PackUse {
   records: number;
   /** What these take in it. Lists of chunks, which the index does not find there, are not counted. */
   liveBytes: number;
-}
-
-/** `undefined` for a pack that was removed since it was listed. */
-async function statIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** The part of a pack that nothing refers to, from 0 to 1. */
@@ -80,13 +66,13 @@ export function packsToRewrite(
 
 /**
  * The packs there are, in the order of their numbers.
- * @param isLive whether a row of `chunk` or `directory` counts
+ * @param isLive whether a row of `chunk` or `directory` counts; all do by default
  * @throws STORE_FAILED | STORE_INVALID
  */
 export async function packUses(
   store: string,
   tables: Tables,
-  isLive: { readonly chunk: (row: Row) => boolean; readonly directory: (row: Row) => boolean },
+  isLive?: { readonly chunk: (row: Row) => boolean; readonly directory: (row: Row) => boolean },
 ): Promise<PackUse[]> {
   const uses = new Map<number, PackUse>();
   const packs = packsPath(store);
@@ -94,25 +80,20 @@ export async function packUses(
   for (const name of names.filter(isPackName)) {
     const number = Number.parseInt(name, 10);
     const path = packPath(store, number);
-    const measured = await orStoreFailure('measuring a pack', path, () => statIfThere(path));
+    const measured = await statIfThere(path);
     if (measured === undefined) continue;
-    const { size, blocks } = measured;
-    const allocatedBytes = blocks * STAT_BLOCK_BYTES;
-    uses.set(number, { number, path, allocatedBytes, fileBytes: size, records: 0, liveBytes: 0 });
+    const sizes = { allocatedBytes: allocatedBytes(measured), fileBytes: measured.size };
+    uses.set(number, { number, path, ...sizes, records: 0, liveBytes: 0 });
   }
   for (const table of ['chunk', 'directory'] as const) {
-    for (const page of tables[table].pages(EMPTY)) {
-      for (const row of page) {
-        if (!isLive[table](row)) continue;
-        const location = decodeLocation(row.value);
-        const use = uses.get(location.pack);
-        if (use === undefined) continue;
-        use.records++;
-        use.liveBytes += endOffset(location) - location.offset;
-      }
-      // millions of rows must not keep the event loop
-      await new Promise(setImmediate);
-    }
+    await eachRow(tables[table], (row) => {
+      if (isLive?.[table](row) === false) return;
+      const location = decodeLocation(row.value);
+      const use = uses.get(location.pack);
+      if (use === undefined) return;
+      use.records++;
+      use.liveBytes += endOffset(location) - location.offset;
+    });
   }
   return [...uses.values()].sort((a, b) => a.number - b.number);
 }

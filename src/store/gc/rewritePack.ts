@@ -118,6 +118,26 @@ export async function rewritePack(
   await removePack(directory, number);
 }
 
+/**
+ * {@link rewritePack} of one of many.
+ * @returns how the pack is damaged, if it is
+ * @throws STORE_FAILED, the signal's reason; what was begun in vain is removed
+ */
+export async function rewriteOrTell(
+  parts: RewriteParts,
+  use: PackUse,
+  signal: AbortSignal | undefined,
+): Promise<NarthexError | undefined> {
+  try {
+    await rewritePack(parts, use, signal);
+    return undefined;
+  } catch (error) {
+    if (isNarthexError(error, 'STORE_INVALID')) return error;
+    await removeFailedPacks(parts);
+    throw error;
+  }
+}
+
 /** Removes a pack that nothing refers to. @throws STORE_FAILED */
 export async function removePack(directory: string, number: number): Promise<void> {
   const path = packPath(directory, number);
@@ -125,7 +145,7 @@ export async function removePack(directory: string, number: number): Promise<voi
 }
 
 /** What a full disk has taken before it refused more would be in the way of the next attempt. */
-export async function removeFailedPacks({ directory, index, writer }: RewriteParts): Promise<void> {
+async function removeFailedPacks({ directory, index, writer }: RewriteParts): Promise<void> {
   for (const number of writer.failedPacks) {
     const isReferredTo = index.tables.pack.getLatest(encodeU32(number)) !== undefined;
     if (!isReferredTo) await removePack(directory, number);

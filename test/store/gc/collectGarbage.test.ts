@@ -8,7 +8,7 @@ import { parseExtraFileName } from '../../../src/extraFiles/extraFileName.ts';
 import type { PathInfo } from '../../../src/pathinfo/pathInfo.ts';
 import type { CollectOptions } from '../../../src/store/gc/collectGarbage.ts';
 import { indexPath, packPath, packsPath } from '../../../src/store/layout.ts';
-import { Store, type StoreOptions } from '../../../src/store/store.ts';
+import { Store } from '../../../src/store/store.ts';
 import { writeBlob } from '../../contracts/blobServiceContract.ts';
 import { bytesOf } from '../../contracts/collect.ts';
 import { BY_NOBODY, pathInfoOf } from '../../contracts/pathInfos.ts';
@@ -16,19 +16,10 @@ import { noise } from '../../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
 import { checkStore } from '../checkStore.ts';
 import { readWhole, writePath } from '../randomPath.ts';
+import { withStore } from '../withStore.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const START = Date.UTC(2026, 0, 1);
-
-/** Opens, does something, and closes. */
-async function withStore<T>(
-  directory: string,
-  action: (store: Store) => Promise<T>,
-  options?: StoreOptions,
-): Promise<T> {
-  await using store = await Store.open(directory, options);
-  return await action(store);
-}
 
 const collect = (directory: string, options: CollectOptions = {}) =>
   withStore(directory, (store) => store.collectGarbage(options));

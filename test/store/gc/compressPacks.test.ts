@@ -16,18 +16,9 @@ import { noise, prose } from '../../contracts/sampleBytes.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
 import { checkStore } from '../checkStore.ts';
 import { readWhole, writePath } from '../randomPath.ts';
+import { withStore } from '../withStore.ts';
 
 const UNCOMPRESSED: StoreOptions = { compressionLevel: 0 };
-
-/** Opens, does something, and closes. */
-async function withStore<T>(
-  directory: string,
-  action: (store: Store) => Promise<T>,
-  options?: StoreOptions,
-): Promise<T> {
-  await using store = await Store.open(directory, options);
-  return await action(store);
-}
 
 /** Puts a path as it comes, in a pack of its own. */
 async function putUncompressed(directory: string, name: string, seed: number): Promise<PathInfo> {
