@@ -19,7 +19,7 @@ export interface SignalSource {
   exit(code: number): unknown;
 }
 
-/** Listens to signals until it is disposed of. */
+/** Listens to signals until it is disposed of, or to the end of the program once there was one. */
 export class Interruption implements Disposable {
   readonly #source: SignalSource;
   readonly #now: () => number;
@@ -55,6 +55,8 @@ export class Interruption implements Disposable {
   };
 
   [Symbol.dispose](): void {
+    // a program that was interrupted is about to end, and the same signal that comes again must not end it otherwise
+    if (this.#first !== undefined) return;
     for (const signal of signals) this.#source.off(signal, this.#onSignal);
   }
 }

@@ -68,3 +68,12 @@ test('listens no longer than it lives', () => {
   }
   expect(source.eventNames()).toEqual([]);
 });
+
+test('after a signal it listens on, so that the same one does not end the program otherwise', () => {
+  const source = Object.assign(new EventEmitter(), { exit() {} });
+  {
+    using _ = new Interruption(source);
+    source.emit('SIGINT', 'SIGINT');
+  }
+  expect(source.eventNames()).toEqual(['SIGINT', 'SIGTERM']);
+});
